@@ -1,0 +1,5 @@
+"""`python -m pointaction` is `pointaction`."""
+
+from pointaction.cli import main
+
+main()

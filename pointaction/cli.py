@@ -1,0 +1,256 @@
+"""`pointaction`: the commands of the library. Those of the service join by entry points.
+
+Thin on purpose: what a command does lives elsewhere and is imported when the command is called,
+so that `pointaction --help` is quick and needs no torch.
+"""
+
+import glob
+import json
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pointaction.errors import InputError, PointActionError
+from pointaction.models.catalog import DEFAULT_STORE
+
+app = typer.Typer(
+    help="Says what is being done in a short clip from how points move.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+CLIP_SUFFIXES = (".mp4", ".webm", ".mov", ".avi", ".mkv", ".npz")
+STORE = Path(os.environ.get("POINTACTION_MODEL_STORE", DEFAULT_STORE))
+
+Files = Annotated[list[str], typer.Argument(help="Clips, .tracks.npz, folders or globs.")]
+Model = Annotated[str, typer.Option(help="A model of the catalogue.")]
+
+
+class Service(Protocol):
+    """Who answers: this process, or a server."""
+
+    def classify(self, path: Path, *, top_k: int) -> dict[str, Any]: ...
+
+    def draw(self, path: Path, answer: dict[str, Any], target: Path) -> None: ...
+
+
+@app.command()
+def classify(
+    files: Files,
+    model: Model = "traction-tiny",
+    top_k: Annotated[int, typer.Option(min=1, max=100, help="Labels to show.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(help="Draw the tracks here: .mp4 or .png; a folder for several clips."),
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="In this process, no server.")] = False,
+    server: Annotated[
+        str, typer.Option(envvar="POINTACTION_SERVER", help="Where the server is.")
+    ] = "http://127.0.0.1:8000",
+    tracks: Annotated[int, typer.Option(help="Points to follow, with --local.")] = 512,
+) -> None:
+    """Say what is being done in each clip. One bad file does not stop the rest."""
+    from pointaction.local import LocalService
+    from pointaction.remote import RemoteService
+
+    paths = _expand(files)
+    service: Service = (
+        LocalService(STORE, model, tracks=tracks)
+        if local
+        else RemoteService(server, model, api_key=os.environ.get("POINTACTION_API_KEY"))
+    )
+    failed = 0
+    with _progress(quiet=as_json or len(paths) == 1) as progress:
+        task = progress.add_task("classify", total=len(paths))
+        for path in paths:
+            try:
+                answer = service.classify(path, top_k=top_k)
+                if overlay:
+                    target = _target(overlay, path, several=len(paths) > 1)
+                    service.draw(path, answer, target)
+                    answer["overlay"] = str(target)
+            except PointActionError as error:
+                failed += 1
+                answer = {"problem": {"kind": error.kind, "detail": str(error)}}
+            _show(path, answer, as_json=as_json)
+            progress.advance(task)
+    if failed:
+        err.print(f"{failed} of {len(paths)} files failed", style="red")
+        raise typer.Exit(1)
+
+
+@app.command()
+def track(
+    file: Annotated[Path, typer.Argument(help="A clip.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .tracks.npz to write.")],
+    tracks: Annotated[int, typer.Option(min=1, max=10_000, help="Points to follow.")] = 512,
+) -> None:
+    """Follow points through a clip and write them to a file that holds no picture."""
+    from pointaction.pipeline import track_clip
+    from pointaction.video.decode import decode
+
+    followed = track_clip(decode(file), tracks=tracks)
+    followed.save(output)
+    share = followed.visible.mean()
+    out.print(f"{output}: {len(followed.xy)} tracks, {share:.0%} of their frames visible")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="tiny, full or quick.")] = "tiny",
+    folder: Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")] = Path("runs"),
+    seed: Annotated[int, typer.Option(help="Chance of the run.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Train on procedural motion. Call again to go on after an interruption."""
+    from pointaction.training.run import run
+
+    _known(recipe, ["tiny", "full", "quick"])
+    path, digest = run(recipe, folder=folder, seed=seed, steps=steps, device=device, console=err)
+    out.print(f"weights: {path}\nsha256:  {digest}")
+
+
+@app.command()
+def evaluate(
+    what: Annotated[str, typer.Argument(help="procedural")] = "procedural",
+    model: Model = "traction-tiny",
+    per_class: Annotated[int, typer.Option(min=1, help="Clips per class.")] = 20,
+    tracks: Annotated[int, typer.Option(help="Points per clip.")] = 512,
+    seed: Annotated[int, typer.Option(help="Which held-out performances.")] = 0,
+    pixels: Annotated[bool, typer.Option(help="Also render and track.")] = True,
+) -> None:
+    """Measure a model on held-out procedural motion: from exact tracks, and from pixels."""
+    from pointaction.evaluation.procedural import evaluate_exact, evaluate_pixels
+    from pointaction.pipeline import Recogniser
+
+    _known(what, ["procedural"])
+    recogniser = Recogniser.load(STORE, model)
+    ways = {"exact tracks": evaluate_exact} | (
+        {"rendered pixels": evaluate_pixels} if pixels else {}
+    )
+    for name, way in ways.items():
+        with _progress() as progress:
+            task = progress.add_task(name, total=None)
+            outcome = way(
+                recogniser,
+                per_class=per_class,
+                tracks=tracks,
+                seed=seed,
+                progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
+                    task, completed=done, total=total
+                ),
+            )
+        out.print(f"[bold]{name}[/]: top-1 {outcome.accuracy}  ({tracks} tracks, seed {seed})")
+        for true, said, times in outcome.confusions[:5]:
+            out.print(f"    {true} taken for {said}: {times}", style="dim")
+
+
+@app.command()
+def models() -> None:
+    """List what is in the model store."""
+    from pointaction.models.catalog import read_catalog
+
+    table = Table("model", "version", "labels", "parameters", "licence", "digest", box=None)
+    for entry in read_catalog(STORE).values():
+        table.add_row(
+            entry.name,
+            entry.version,
+            str(len(entry.labels)),
+            f"{entry.parameters / 1e6:.1f} M",
+            entry.licence,
+            entry.digest[:12],
+        )
+    out.print(table)
+
+
+@app.command()
+def render(
+    motion: Annotated[str, typer.Argument(help='A motion class, such as "moving left".')],
+    output: Annotated[Path, typer.Option("-o", "--output", help="An .mp4 to write.")],
+    seed: Annotated[int, typer.Option(help="Which performance.")] = 0,
+    side: Annotated[int, typer.Option(min=64, max=1024, help="Longer side, pixels.")] = 320,
+) -> None:
+    """Render a procedural clip of a motion class."""
+    from pointaction.synthetic.sample import write_sample
+
+    write_sample(motion, output, seed=seed, side=side)
+    out.print(f"{output}: {motion}")
+
+
+def _expand(patterns: list[str]) -> list[Path]:
+    """Files, folders and globs as files, each once, in order."""
+    paths: dict[Path, None] = {}
+    for pattern in patterns:
+        for name in sorted(glob.glob(pattern, recursive=True)) or [pattern]:
+            path = Path(name)
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in CLIP_SUFFIXES)
+            paths |= dict.fromkeys(inside if path.is_dir() else [path])
+    if not paths:
+        raise InputError(f"no clips in {', '.join(patterns)}; looked for {' '.join(CLIP_SUFFIXES)}")
+    return list(paths)
+
+
+def _known(name: str, names: list[str]) -> None:
+    if name not in names:
+        raise InputError(f"{name!r} is not one of: {', '.join(names)}")
+
+
+def _target(overlay: Path, path: Path, *, several: bool) -> Path:
+    if not several:
+        return overlay
+    overlay.mkdir(parents=True, exist_ok=True)
+    return overlay / f"{path.stem}.overlay.mp4"
+
+
+def _show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"file": str(path)} | answer) + "\n")
+    elif "problem" in answer:
+        err.print(f"[red]{path}[/]: {answer['problem']['detail']}")
+    else:
+        out.print(f"[bold]{path}[/]")
+        show_predictions(answer["predictions"], out)
+
+
+def show_predictions(predictions: list[dict[str, Any]], console: Console) -> None:
+    """Labels with their scores as bars."""
+    for prediction in predictions:
+        bar = "█" * round(30 * prediction["score"])
+        console.print(f"  {prediction['score']:6.1%}  {bar:<30}  {prediction['label']}")
+
+
+def _progress(*, quiet: bool = False) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        disable=quiet,
+    )
+
+
+def main() -> None:
+    """The console script: commands of every installed part, errors as one plain sentence."""
+    for point in entry_points(group="pointaction.commands"):
+        try:
+            app.command(point.name)(point.load())
+        except ImportError:  # its extra is not installed: the command is not offered
+            continue
+    try:
+        app()
+    except PointActionError as error:
+        err.print(f"[red]error[/]: {error}")
+        sys.exit(2)

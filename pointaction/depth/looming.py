@@ -1,0 +1,71 @@
+"""Relative depth from looming: what grows comes nearer. No network, no weights.
+
+A small patch of a surface at distance z is seen at a scale proportional to 1/z. The tracks around
+a point sample that patch, so that the change of their distances to it is the change of 1/z. Only
+the change is knowable: every track's depth has geometric mean 1 over the frames that show it.
+
+The same function serves training and serving, on tensors of any device.
+
+Shapes:  B clips   N tracks   T frames   K neighbours
+"""
+
+import torch
+from torch import Tensor
+
+NEIGHBOURS = 8
+_SAMPLES = 8  # frames looked at to find who moves together
+_BASELINE = 0.01  # distances below a hundredth of the longer side say little about scale
+
+
+def looming(xy: Tensor, visible: Tensor) -> Tensor:
+    """Relative depth (B, N, T), larger is farther, from xy (B, N, T, 2) and visible (B, N, T).
+
+    xy is in units of the longer side. Tracks without neighbours get depth 1 throughout.
+    """
+    neighbours = _companions(xy, visible)  # (B, N, K)
+    rows = torch.arange(len(xy), device=xy.device)[:, None, None]
+    offset = xy[rows, neighbours] - xy[:, :, None]  # (B, N, K, T, 2)
+    together = (visible[rows, neighbours] & visible[:, :, None]).to(xy.dtype)
+    distance = (offset.square().sum(-1) + _BASELINE**2).sqrt()
+
+    # Per pair: the logarithm of its distance against its own mean over the frames that show both.
+    log = distance.log()
+    shown = together.sum(-1, keepdim=True)
+    mean = (log * together).sum(-1, keepdim=True) / shown.clamp(min=1)
+    growth = (log - mean).clamp(-1.5, 1.5)
+    # Wide pairs measure scale better than narrow ones, long-lived better than short-lived.
+    weight = together * mean.exp() * (shown > 1)
+    scale = (growth * weight).sum(2) / weight.sum(2).clamp(min=1e-6)  # (B, N, T)
+    return (-_hold(scale, visible & (weight.sum(2) > 1e-6))).exp()
+
+
+def _companions(xy: Tensor, visible: Tensor) -> Tensor:
+    """The K tracks (B, N, K) that stay nearest to each: the greatest distance over time counts.
+
+    Neighbours in one frame may lie on another body; those that stay near move with it.
+    """
+    count, frames = xy.shape[1:3]
+    when = torch.linspace(0, frames - 1, _SAMPLES, device=xy.device).round().long()
+    places = xy[:, :, when].permute(2, 0, 1, 3)  # (S, B, N, 2)
+    shown = visible[:, :, when].permute(2, 0, 1)  # (S, B, N)
+    farthest = torch.zeros(len(xy), count, count, device=xy.device, dtype=xy.dtype)
+    meetings = torch.zeros_like(farthest)
+    for place, seen in zip(places, shown, strict=True):
+        both = (seen[:, :, None] & seen[:, None]).to(xy.dtype)
+        farthest = torch.maximum(farthest, torch.cdist(place, place) * both)
+        meetings = meetings + both
+    # Pairs that are seldom seen together are only taken when there is nobody else.
+    cost = farthest + 1.0 / (meetings + 0.5)
+    cost.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    return cost.topk(min(NEIGHBOURS, count - 1), largest=False).indices
+
+
+def _hold(value: Tensor, known: Tensor) -> Tensor:
+    """Where a value (B, N, T) is unknown, the last known one; before the first, the first."""
+    frames = value.shape[-1]
+    time = torch.arange(frames, device=value.device)
+    last = torch.where(known, time, -1).cummax(-1).values
+    first = torch.where(known, time, frames).amin(-1, keepdim=True)
+    source = torch.where(last < 0, first, last)
+    held = value.gather(-1, source.clamp(max=frames - 1))
+    return torch.where(known.any(-1, keepdim=True), held, torch.zeros_like(held))

@@ -1,0 +1,78 @@
+"""Classify in this process: no server, no queue, no cache."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pointaction.explain.overlay import write_overlay
+from pointaction.pipeline import STAGES, Recogniser, Recognition, track_clip
+from pointaction.tracks import Tracks
+from pointaction.video.decode import decode
+
+
+class LocalService:
+    """Answers as the server does, from the same models."""
+
+    def __init__(self, store: Path, model: str, *, tracks: int) -> None:
+        self.recogniser = Recogniser.load(store, model)
+        self.tracks = tracks
+        self._last: tuple[Path, Recognition] | None = None
+
+    def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
+        """The answer for a clip or a `.tracks.npz`; raises PointActionError."""
+        clock = _Clock()
+        tracks = self._tracks(path, clock)
+        recognition = self.recogniser.recognise(tracks, report=clock)
+        self._last = path, recognition
+        entry = self.recogniser.entry
+        best = list(recognition.scores.items())[:top_k]
+        return {
+            "model": {"name": entry.name, "version": entry.version, "digest": entry.digest},
+            "predictions": [{"label": label, "score": score} for label, score in best],
+            "timings_ms": clock.timings_ms(),
+            "cached": False,
+        }
+
+    def draw(self, path: Path, answer: dict[str, Any], target: Path) -> None:
+        """Draw the clip that was classified last; `.png` gives a contact sheet, else mp4."""
+        if self._last is None or self._last[0] != path:
+            raise RuntimeError("classify a clip before drawing it")
+        tracks = self._last[1].tracks
+        frames = None
+        if not _holds_tracks(path):
+            frames = decode(path, frames=len(tracks.times)).frames
+        write_overlay(
+            target,
+            frames,
+            tracks,
+            self._last[1].attention.mean(0),
+            format="png" if target.suffix == ".png" else "mp4",
+        )
+
+    def _tracks(self, path: Path, clock: "_Clock") -> Tracks:
+        if _holds_tracks(path):
+            return Tracks.load(path)
+        clock("decode", 0.0)
+        return track_clip(decode(path), tracks=self.tracks, report=clock)
+
+
+class _Clock:
+    """Times the stages by listening to their reports."""
+
+    def __init__(self) -> None:
+        self.entered: list[tuple[str, float]] = []
+
+    def __call__(self, stage: str, progress: float) -> None:
+        self.entered.append((stage, time.perf_counter()))
+
+    def timings_ms(self) -> dict[str, float]:
+        ends = [start for _, start in self.entered[1:]] + [time.perf_counter()]
+        spent = {
+            stage: round((end - start) * 1000, 1)
+            for (stage, start), end in zip(self.entered, ends, strict=True)
+        }
+        return {stage: spent[stage] for stage in STAGES if stage in spent}
+
+
+def _holds_tracks(path: Path) -> bool:
+    return path.suffix == ".npz"

@@ -1,0 +1,83 @@
+"""The catalogue: what is in the model store, with digest, licence and labels. Needs no torch.
+
+`catalog.toml` has one table `[models.NAME]` per model; its label list is a text file beside the
+weights, one label a line, so that a change of vocabulary reads well in a diff.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointaction.errors import DamagedWeights, UnknownModel
+
+DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One model of the store."""
+
+    name: str
+    version: str
+    task: str  # what is asked of it: "classification"
+    builder: str  # key of pointaction.models.store.BUILDERS
+    file: str  # weights, relative to the store
+    sha256: str  # of that file
+    licence: str  # SPDX identifier
+    commercial_use: bool
+    source: str  # where the weights come from, down to the command and the seed
+    parameters: int
+    labels: tuple[str, ...]
+    inputs: dict[str, Any]  # the input contract: tracks, frames, channels
+    card: str  # model card, relative to the store
+
+    @property
+    def digest(self) -> str:
+        return self.sha256
+
+
+def read_catalog(store: Path) -> dict[str, Entry]:
+    """Every model that `catalog.toml` in the folder `store` describes."""
+    path = store / "catalog.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
+    except FileNotFoundError:
+        raise UnknownModel(
+            f"{store} has no catalog.toml; set POINTACTION_MODEL_STORE to a model store"
+        ) from None
+    return {name: _entry(store, name, dict(table)) for name, table in tables.items()}
+
+
+def find(store: Path, name: str) -> Entry:
+    """The entry called `name`; UnknownModel names the ones there are."""
+    catalog = read_catalog(store)
+    if name not in catalog:
+        raise UnknownModel(
+            f"no model {name!r} in the store; it has {', '.join(sorted(catalog))}", value=name
+        )
+    return catalog[name]
+
+
+def verify(store: Path, entry: Entry) -> Path:
+    """The path of the weights, once their bytes have the digest that the catalogue gives."""
+    path = store / entry.file
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise DamagedWeights(f"{path} is missing; fetch the model store again") from None
+    if digest != entry.sha256:
+        raise DamagedWeights(
+            f"{path} has digest {digest[:12]}, the catalogue says {entry.sha256[:12]}; "
+            "fetch it again",
+            limit=entry.sha256,
+            value=digest,
+        )
+    return path
+
+
+def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
+    labels = (store / table.pop("labels")).read_text(encoding="utf-8").split("\n")
+    return Entry(name=name, labels=tuple(label for label in labels if label), **table)

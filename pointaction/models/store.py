@@ -1,0 +1,26 @@
+"""Open a model of the catalogue: checksum first, then strictly.
+
+The registry is a dict. Adding a model is a builder, a line here and a table in `catalog.toml`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from pointaction.models.catalog import Entry, verify
+from pointaction.models.traction import TrAction, traction, traction_tiny
+
+BUILDERS: dict[str, Callable[[int], TrAction]] = {
+    "traction": traction,
+    "traction_tiny": traction_tiny,
+}
+
+
+def load_model(store: Path, entry: Entry) -> TrAction:
+    """The entry's model with its weights, in float32, ready to answer."""
+    path = verify(store, entry)
+    model = BUILDERS[entry.builder](len(entry.labels))
+    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    model.load_state_dict(state, strict=True)
+    return model.eval()

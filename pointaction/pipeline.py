@@ -1,0 +1,117 @@
+"""The way of a clip: decode, track, lift, tokenise, classify, explain.
+
+Every step after `track_clip` runs from `Tracks` alone, so that a user may send tracks instead of
+pixels and get the same answer.
+
+Shapes:  N tracks   T frames   H heads
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pointaction.clip import Clip
+from pointaction.depth.looming import looming
+from pointaction.models.catalog import Entry, find
+from pointaction.models.store import load_model
+from pointaction.models.traction import TrAction
+from pointaction.tokens.normalise import geometry
+from pointaction.tokens.resample import resample
+from pointaction.tracking.base import Tracker
+from pointaction.tracking.lucas_kanade import LucasKanade
+from pointaction.tracking.queries import random_queries
+from pointaction.tracks import Tracks
+
+STAGES = ("decode", "track", "lift", "tokenise", "classify", "explain")
+# How much of the whole work is behind a clip when it enters each stage, roughly.
+_ENTERED = {
+    "decode": 0.02,
+    "track": 0.25,
+    "lift": 0.75,
+    "tokenise": 0.8,
+    "classify": 0.85,
+    "explain": 0.95,
+}
+
+Report = Callable[[str, float], None]
+"""Told the stage that begins and the progress so far (0 to 1); may raise to stop the work."""
+
+
+def silent(stage: str, progress: float) -> None:
+    """A report that nobody reads."""
+
+
+def enter(stage: str, report: Report) -> None:
+    """Say that a stage begins."""
+    report(stage, _ENTERED[stage])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognition:
+    """What a model made of a clip's tracks."""
+
+    scores: dict[str, float]  # every label, best first; they sum to 1
+    attention: NDArray[np.float32]  # (H, N) last layer, CLS to tracks; each row sums to 1
+    tracks: Tracks  # with depth
+
+
+def track_clip(
+    clip: Clip, *, tracks: int = 512, tracker: Tracker | None = None, report: Report = silent
+) -> Tracks:
+    """Follow `tracks` points through the clip and give them depth.
+
+    The points are random in space and time, seeded by the clip's hash.
+    """
+    enter("track", report)
+    followed = (tracker or LucasKanade()).track(clip, random_queries(clip, tracks))
+    return lift(followed, report=report)
+
+
+def lift(tracks: Tracks, *, report: Report = silent) -> Tracks:
+    """Tracks with depth: their own, or by looming where they have none."""
+    if tracks.depth is not None:
+        return tracks
+    enter("lift", report)
+    xy, visible = to_units(tracks)
+    with torch.inference_mode():
+        return replace(tracks, depth=looming(xy, visible)[0].numpy())
+
+
+def to_units(tracks: Tracks) -> tuple[torch.Tensor, torch.Tensor]:
+    """xy (1, N, T, 2) from the frame's corner in units of its longer side; visible (1, N, T)."""
+    xy = torch.from_numpy(np.ascontiguousarray(tracks.xy)) + 0.5  # pixel centres are integers
+    return (xy / max(tracks.size))[None], torch.from_numpy(tracks.visible.copy())[None]
+
+
+class Recogniser:
+    """A model of the store, opened once and asked often."""
+
+    def __init__(self, entry: Entry, model: TrAction) -> None:
+        self.entry = entry
+        self.model = model
+
+    @classmethod
+    def load(cls, store: Path, name: str) -> "Recogniser":
+        """Open the catalogue's model `name`; UnknownModel and DamagedWeights say what is wrong."""
+        entry = find(store, name)
+        return cls(entry, load_model(store, entry))
+
+    def recognise(self, tracks: Tracks, *, report: Report = silent) -> Recognition:
+        """Scores for every label and the attention of each head, from tracks of any N and T."""
+        tracks = lift(tracks, report=report)
+        enter("tokenise", report)
+        on_clock = resample(tracks, self.model.encoder.config.frames)
+        assert on_clock.depth is not None  # lifted above
+        xy, visible = to_units(on_clock)
+        with torch.inference_mode():
+            shape = geometry(xy, torch.from_numpy(np.ascontiguousarray(on_clock.depth))[None])
+            enter("classify", report)
+            logits, attention = self.model(shape, visible)
+        enter("explain", report)
+        shares = logits[0].softmax(-1).tolist()
+        ranked = sorted(zip(self.entry.labels, shares, strict=True), key=lambda pair: -pair[1])
+        return Recognition(scores=dict(ranked), attention=attention[0].numpy(), tracks=tracks)

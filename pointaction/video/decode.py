@@ -1,0 +1,117 @@
+"""A file becomes a Clip: T frames, uniformly spaced in time."""
+
+import hashlib
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointaction.clip import Clip, Source
+from pointaction.errors import DecoderFailure, InputError, LimitExceeded, UnsupportedClip
+from pointaction.video.container import HEAD_BYTES, NAMES, sniff
+from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
+from pointaction.video.sandbox import Sandbox, frame_memory
+
+__all__ = ["DecodeLimits", "decode", "prepare"]
+
+_MAX_FRAMES = 1024
+_MAX_SHORT_SIDE = 2160
+
+_sandbox = Sandbox()  # costs nothing before the first clip
+
+
+def prepare() -> None:
+    """Start this process's decoder now, so that the first clip need not wait for it (0.3 s).
+
+    To be called after a fork, not before: a decoder belongs to one process.
+    """
+    _sandbox.start()
+
+
+def decode(
+    path: Path,
+    *,
+    frames: int = 32,
+    short_side: int = 256,
+    limits: DecodeLimits | None = None,
+    sha256: str | None = None,
+    sandbox: Sandbox | None = None,
+) -> Clip:
+    """Decode a video file in a confined process.
+
+    The clip has exactly T = `frames` frames. Their times are spaced evenly from the first frame
+    of the file to its last, both included, and each is the frame nearest to its time; so a file
+    with fewer than T frames repeats some. Frames are upright, have square pixels, even sides and
+    a short side of `short_side` pixels. `sha256` is computed when it is not given.
+
+    Raises, each with a stable `kind` and, where there is one, the limit and the value:
+
+    UnsupportedClip  unsupported-clip, unsupported-codec, no-video-stream, undecodable
+    LimitExceeded    file-too-large, frame-too-large, clip-too-long, frame-rate-too-high,
+                     decoding-too-slow, decoding-needs-too-much-memory
+    InputError       no-such-file, empty-file, too-few-frames, truncated-clip, forged-duration,
+                     resolution-changed
+    DecoderFailure   decoder-crashed, decoder-failed
+    """
+    limits = limits or DecodeLimits()
+    if not (2 <= frames <= _MAX_FRAMES and 2 <= short_side <= _MAX_SHORT_SIDE):
+        raise InputError(
+            f"frames must be 2 to {_MAX_FRAMES} and short_side 2 to {_MAX_SHORT_SIDE}, got "
+            f"{frames} and {short_side}"
+        )
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
+    with path.open("rb", buffering=0) as clip, frame_memory() as memory:
+        request = {
+            "container": _container(clip, limits),
+            "frames": frames,
+            "short_side": short_side,
+            "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * frames,
+        }
+        clip.seek(0)
+        digest = sha256 or hashlib.file_digest(clip, "sha256").hexdigest()
+        clip.seek(0)
+        reading = (sandbox or _sandbox).run(clip, memory, request, limits)
+        pictures = _collect(memory, tuple(reading["shape"]))
+    return Clip(
+        frames=pictures,
+        times=np.array(reading["times"], np.float64),
+        sha256=digest,
+        source=Source(**reading["source"]),
+    )
+
+
+def _container(clip: FileIO, limits: DecodeLimits) -> str:
+    """The container's name, if the file is one that is worth opening."""
+    size = clip.seek(0, 2)
+    clip.seek(0)
+    if size == 0:
+        raise InputError("the file is empty", kind="empty-file", limit=1, value=0)
+    if size > limits.max_file_bytes:
+        raise LimitExceeded(
+            f"the file has {size} bytes; at most {limits.max_file_bytes} are accepted",
+            kind="file-too-large",
+            limit=limits.max_file_bytes,
+            value=size,
+        )
+    container = sniff(clip.read(HEAD_BYTES))
+    if container is None:
+        raise UnsupportedClip(
+            f"this is not a video file in a container that is read here: {', '.join(NAMES)}"
+        )
+    return container
+
+
+def _collect(memory: FileIO, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """The frames (T, H, W, 3) that the decoder left behind."""
+    frames: NDArray[np.uint8] = np.empty(shape, np.uint8)
+    memory.seek(0)
+    left = memoryview(frames.data).cast("B")
+    while left:
+        got = memory.readinto(left)
+        if not got:
+            raise DecoderFailure("the decoder left fewer frames than it said")
+        left = left[got:]
+    return frames

@@ -1,0 +1,284 @@
+"""A video file becomes T frames. This is the code that runs inside the sandbox.
+
+The file is read twice: once for its packets alone (`timeline`), which is cheap and shows whether
+it is worth decoding, and once to decode, keeping only what is nearest to the T times asked for.
+
+Shapes:  T frames   H, W pixels
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from pointaction.clip import Source
+from pointaction.errors import InputError, LimitExceeded, UnsupportedClip
+from pointaction.video.boxes import movie_duration
+from pointaction.video.container import DEMUXERS
+from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
+from pointaction.video.timeline import Timeline, read_timeline
+
+# What people's cameras, browsers and editors write. FFmpeg knows hundreds of other decoders,
+# old and hardly ever fuzzed; a clip has no business with them.
+VIDEO_CODECS = (
+    *("h264", "hevc", "vp8", "vp9", "libdav1d", "av1"),
+    *("mpeg4", "msmpeg4v2", "msmpeg4", "h263", "flv", "wmv1", "wmv2", "theora"),
+    *("mpeg1video", "mpeg2video", "mjpeg", "dvvideo", "prores", "dnxhd"),
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "qtrle", "png", "rawvideo"),
+)
+_AUDIO_CODECS = (
+    *("aac", "mp3", "mp3float", "opus", "vorbis", "flac", "alac", "ac3", "eac3"),
+    *("pcm_s16le", "pcm_s16be", "pcm_u8"),
+)
+_MOST_SQUEEZED = 4  # sample aspect ratios beyond it are taken for mistakes
+_MOST_UNDECODABLE = 0.5  # share of the frames
+_THREADS = 2  # measured: frame threads save a fifth to a third; more gain nothing on two cores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """All there is to say about a decoded clip except its pixels."""
+
+    shape: tuple[int, int, int, int]  # (T, H, W, 3)
+    times: tuple[float, ...]  # (T,) seconds since the first frame
+    source: Source
+
+
+Write = Callable[[int, NDArray[np.uint8]], None]
+
+
+def read_clip(
+    file: io.RawIOBase,
+    write: Write,
+    *,
+    container: str,
+    frames: int,
+    short_side: int,
+    limits: DecodeLimits,
+) -> Reading:
+    """Decode `file`, which `sniff` calls a `container`, into `frames` pictures.
+
+    `write(t, picture)` is called for every t in 0..T-1 in rising order, with RGB uint8
+    (H, W, 3), whose short side is `short_side`. Raises what `pointaction.video.decode.decode`
+    documents.
+    """
+    movie_s = movie_duration(file) if container in ("mp4", "mov") else None
+    file.seek(0)
+    with _open(file, container) as opened:
+        stream = _video_stream(opened, limits)
+        timeline = read_timeline(
+            opened, stream, limits, by_order=container == "avi", movie_s=movie_s
+        )
+    targets = np.linspace(0.0, float(timeline.times[-1]), frames)
+    file.seek(0)
+    with _open(file, container) as opened:
+        stream = _video_stream(opened, limits)
+        painter = _Painter(stream, short_side)
+        shape = (0, 0)
+        for first, last, frame in _nearest(_decoded(opened, stream, timeline), targets):
+            picture = painter.paint(frame)
+            shape = picture.shape[:2]
+            for t in range(first, last):
+                write(t, picture)
+    width, height = painter.upright
+    return Reading(
+        shape=(frames, *shape, 3),
+        times=tuple(targets.tolist()),
+        source=Source(
+            duration_s=round(timeline.duration_s, 6),
+            frames=len(timeline.times),
+            width=width,
+            height=height,
+        ),
+    )
+
+
+def _open(file: io.RawIOBase, container: str) -> InputContainer:
+    """Open with the one demuxer that the magic bytes name, and nothing else within reach."""
+    demuxer = DEMUXERS[container]
+    options = {
+        "format_whitelist": demuxer,
+        "protocol_whitelist": "",
+        "codec_whitelist": ",".join((*VIDEO_CODECS, *_AUDIO_CODECS)),
+    }
+    try:
+        return av.open(
+            file,
+            "r",
+            format=demuxer.split(",")[0],
+            container_options=options,
+            metadata_errors="ignore",
+            io_open=_refuse_to_open,
+        )
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        raise UnsupportedClip(
+            f"this begins like {container}, but cannot be read as one ({_reason(error)}); the file "
+            "is damaged, or was cut off before its index. Send it again or export it anew",
+            kind="undecodable",
+        ) from error
+
+
+def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
+    raise PermissionError("a clip may not open other files")
+
+
+def _video_stream(opened: InputContainer, limits: DecodeLimits) -> VideoStream:
+    """The first stream of moving pictures; the cover of an album is none."""
+    if not len(opened.streams):
+        raise UnsupportedClip(
+            "the file begins like a video, but nothing in it can be read; export it anew",
+            kind="undecodable",
+        )
+    for stream in opened.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            break
+    else:
+        raise UnsupportedClip(
+            "the file has no video stream, only sound or other data", kind="no-video-stream"
+        )
+    if stream.codec_context is None or stream.codec_context.name not in VIDEO_CODECS:
+        name = stream.codec_context.name if stream.codec_context else "an unknown codec"
+        raise UnsupportedClip(
+            f"the video is coded as {name}, which is not read here; export it as H.264 or VP9",
+            kind="unsupported-codec",
+            value=name,
+        )
+    _check_side(stream.width, stream.height, limits)
+    stream.thread_type = "FRAME"
+    stream.codec_context.thread_count = _THREADS
+    return stream
+
+
+def _check_side(width: int, height: int, limits: DecodeLimits) -> None:
+    if max(width, height) > limits.max_side:
+        raise LimitExceeded(
+            f"frames are {width} x {height} pixels; neither side may be longer than "
+            f"{limits.max_side}. Scale the clip down",
+            kind="frame-too-large",
+            limit=limits.max_side,
+            value=max(width, height),
+        )
+
+
+def _decoded(
+    opened: InputContainer, stream: VideoStream, timeline: Timeline
+) -> Iterator[tuple[float, VideoFrame]]:
+    """Every frame that can be decoded, with its time; damaged ones are left out."""
+    count, time = 0, 0.0
+    size = (stream.width, stream.height)
+    unit = float(stream.time_base or 1)
+    for frame in _undamaged(opened, stream):
+        if count == 0:
+            size = (frame.width, frame.height)
+        elif (frame.width, frame.height) != size:
+            raise InputError(
+                f"the resolution changes from {size[0]} x {size[1]} to {frame.width} x "
+                f"{frame.height} within the clip; points cannot be followed across that",
+                kind="resolution-changed",
+                limit=list(size),
+                value=[frame.width, frame.height],
+            )
+        if timeline.first_pts is None or frame.pts is None:
+            shown = float(timeline.times[min(count, len(timeline.times) - 1)])
+        else:
+            shown = (frame.pts - timeline.first_pts) * unit
+        time = max(time, shown)
+        count += 1
+        yield time, frame
+    expected = len(timeline.times)
+    if count < (1 - _MOST_UNDECODABLE) * expected:
+        raise UnsupportedClip(
+            f"only {count} of {expected} frames can be decoded; the file is damaged",
+            kind="undecodable",
+            limit=expected,
+            value=count,
+        )
+
+
+def _undamaged(opened: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    packets = opened.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except MemoryError:
+            raise
+        except (av.FFmpegError, OSError):
+            packet = None  # cut off; the timeline has already judged how much is missing
+        try:
+            yield from stream.decode(packet)  # None brings out what the decoder still holds
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            pass  # one damaged frame; `_decoded` counts what comes out
+        if packet is None or not packet.size:
+            return
+
+
+def _nearest(
+    timed: Iterator[tuple[float, VideoFrame]], targets: NDArray[np.float64]
+) -> Iterator[tuple[int, int, VideoFrame]]:
+    """(first, last, frame): the frame is the nearest to the targets first..last-1.
+
+    Only one frame is held at a time, however long the clip is.
+    """
+    done, held_at, held = 0, 0.0, None
+    for time, frame in timed:
+        if held is not None:
+            until = int(np.searchsorted(targets, (held_at + time) / 2))
+            if until > done:
+                yield done, until, held
+                done = until
+        held_at, held = time, frame
+    if held is not None and done < len(targets):
+        yield done, len(targets), held
+
+
+class _Painter:
+    """Turns decoded frames into upright RGB pictures with square pixels."""
+
+    def __init__(self, stream: VideoStream, short_side: int) -> None:
+        self.short_side = short_side
+        self.squeeze = _squeeze(stream)
+        self.upright = (0, 0)  # (width, height) as stored, turned the way it is shown
+        self._scaler = VideoReformatter()  # making one per frame would triple the cost
+
+    def paint(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """RGB (H, W, 3) of a decoded frame."""
+        quarter_turns = round(frame.rotation / 90) % 4
+        width, height = scaled_size(
+            frame.width * self.squeeze, frame.height, short_side=self.short_side
+        )
+        scaled = self._scaler.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+        stored = (frame.width, frame.height)
+        self.upright = stored[::-1] if quarter_turns % 2 else stored
+        picture: NDArray[Any] = np.rot90(scaled.to_ndarray(), quarter_turns)
+        return np.ascontiguousarray(picture)
+
+
+def scaled_size(width: float, height: float, *, short_side: int) -> tuple[int, int]:
+    """(width, height), even, with the short side as asked unless the other would be absurd."""
+    scale = min(short_side / min(width, height), LONGEST_SIDE * short_side / max(width, height))
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+
+
+def _squeeze(stream: VideoStream) -> float:
+    """Width over height of one stored pixel."""
+    ratio = stream.sample_aspect_ratio
+    if not ratio or not 1 / _MOST_SQUEEZED <= ratio <= _MOST_SQUEEZED:
+        return 1.0
+    return float(ratio)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,160 @@
+"""The JSON that routes answer with. `docs/` and the OpenAPI schema show these."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pointaction.models.catalog import Entry
+from service import problems
+from workers.jobs import Job, State
+
+
+class ClipAnswer(BaseModel):
+    sha256: str
+    duration_s: float
+    frames: int = Field(description="in the file; of a tracks file, the T of its tracks")
+    width: int
+    height: int
+
+
+class ModelReference(BaseModel):
+    name: str
+    version: str
+    digest: str = Field(description="SHA-256 of the weights")
+    licence: str
+
+
+class Prediction(BaseModel):
+    label: str
+    score: float = Field(description="0 to 1; all labels together make 1")
+
+
+class AttentionLink(BaseModel):
+    heads: int
+    tracks: int
+    href: str
+
+
+class Recognition(BaseModel):
+    """What is being done in the clip."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: str
+    clip: ClipAnswer
+    model: ModelReference
+    predictions: list[Prediction] = Field(description="the top_k best, the best first")
+    attention: AttentionLink | None
+    timings_ms: dict[str, float]
+    cached: bool = Field(description="whether it was answered from the cache")
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457 problem details. docs/problems.md lists the types."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:pointaction:problem:clip-too-long"])
+    title: str
+    status: int
+    detail: str = Field(description="what was expected, what came, what to do")
+    limit: Any = Field(default=None, description="the limit that was hit")
+    value: Any = Field(default=None, description="the value that was seen")
+    job: str | None = None
+    request_id: str | None = None
+
+
+class JobAnswer(BaseModel):
+    id: str
+    kind: Literal["classify", "overlay"]
+    state: State
+    stage: str | None = Field(description="what the worker is at: decode, track, lift, ...")
+    progress: float = Field(ge=0, le=1)
+    position: int | None = Field(description="jobs ahead in the queue; null once it runs")
+    attempts: int = Field(description="how often a worker has begun it")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    timings_ms: dict[str, float] = Field(description="per stage")
+    result: Recognition | dict[str, Any] | None = Field(union_mode="left_to_right")
+    problem: ProblemAnswer | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobAnswer":
+        problem = problems.of_job(job)
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            state=job.state,
+            stage=job.stage,
+            progress=job.progress,
+            position=job.position,
+            attempts=job.attempts,
+            created_at=_moment(job.created_at),
+            started_at=_moment(job.started_at) if job.started_at else None,
+            finished_at=_moment(job.finished_at) if job.finished_at else None,
+            timings_ms=job.timings_ms,
+            result=job.result,
+            problem=ProblemAnswer.model_validate(problem) if problem else None,
+        )
+
+    def to_json(self) -> str:
+        return self.model_dump_json()
+
+
+class AttentionAnswer(BaseModel):
+    """One weight per head and track, with the tracks that they belong to."""
+
+    job: str
+    heads: int
+    tracks: int
+    frames: int
+    size: tuple[int, int] = Field(description="(height, width) of the frames in pixels")
+    times: list[float] = Field(description="seconds, one per frame")
+    weights: list[list[float]] = Field(description="heads x tracks; each row sums to 1")
+    xy: list[list[tuple[float, float]]] = Field(description="tracks x frames x (x, y) in pixels")
+    visible: list[list[bool]] = Field(description="tracks x frames")
+
+
+class ModelAnswer(BaseModel):
+    name: str
+    version: str
+    task: str
+    default: bool = Field(description="whether it answers when no model is named")
+    installed: bool = Field(description="whether its weights lie in the store")
+    loaded: bool = Field(description="whether some worker has it in memory")
+    labels: list[str]
+    licence: str
+    commercial_use: bool
+    digest: str = Field(description="SHA-256 of the weights")
+    parameters: int
+    inputs: dict[str, Any]
+    source: str
+
+    @classmethod
+    def of(cls, entry: Entry, *, default: bool, installed: bool, loaded: bool) -> "ModelAnswer":
+        return cls(
+            name=entry.name,
+            version=entry.version,
+            task=entry.task,
+            default=default,
+            installed=installed,
+            loaded=loaded,
+            labels=list(entry.labels),
+            licence=entry.licence,
+            commercial_use=entry.commercial_use,
+            digest=entry.digest,
+            parameters=entry.parameters,
+            inputs=entry.inputs,
+            source=entry.source,
+        )
+
+
+class Health(BaseModel):
+    status: Literal["alive", "ready"]
+    checks: dict[str, str] = Field(default_factory=dict, description="part -> ok, or what fails")
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,62 @@
+"""The web process: every part wired to the others, nothing decided here."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from service import openapi, problems, shutdown
+from service.dependencies import open_resources
+from service.intake import ApiKeys, BodyLimit, SafeHeaders
+from service.routes import classify, health, jobs, metrics, models, overlays, page
+from service.settings import ServiceSettings
+from service.submissions import Queue
+from service.telemetry import RequestTrail
+from workers.logs import configure
+
+_ABANDONED_AFTER_S = 3600
+
+
+def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> FastAPI:
+    """The application. Talks to no server until it is asked something. `queue` is for tests."""
+    resources = open_resources(settings, queue=queue)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        shutdown.listen()
+        await anyio.to_thread.run_sync(_prepare, resources.uploads)
+        yield
+        await resources.aclose()
+
+    app = FastAPI(**openapi.ABOUT, lifespan=lifespan, redoc_url=None)
+    app.state.resources = resources
+    problems.install(app)
+    for route in (classify, jobs, overlays, models, health, metrics, page):
+        app.include_router(route.router)
+    page.mount(app)
+    openapi.install(app)
+    # Each wraps those above it: the trail sees every request first and every answer last.
+    app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
+    app.add_middleware(ApiKeys, keys=settings.keys)
+    app.add_middleware(SafeHeaders)
+    app.add_middleware(RequestTrail, metrics=resources.metrics.http)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The application as POINTACTION_* variables want it; what uvicorn starts."""
+    settings = ServiceSettings()
+    configure(settings)
+    return create_app(settings)
+
+
+def _prepare(uploads: Path) -> None:
+    """Make the folder for uploads, and clear what a killed process has left in it."""
+    uploads.mkdir(parents=True, exist_ok=True)
+    for path in uploads.glob("*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
+                path.unlink()

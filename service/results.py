@@ -1,0 +1,137 @@
+"""What a finished job left behind: weights, tracks, drawings; and how all of it is removed."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointaction.models import catalog
+from service.problems import Refused
+from service.submissions import Submissions
+from workers.blobs import BlobStore, clip_name, overlay_name
+from workers.jobs import Job, JobStore, OverlayParams, State
+from workers.results import CachedResult, ResultCache, result_key, tracks_key
+
+FORMATS = ("mp4", "png")
+_HEAD = re.compile("mean|0|[1-9][0-9]{0,2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """The data of finished jobs. Blocking; raises Refused and redis.RedisError."""
+
+    model_store: Path
+    tracks: int  # query points per clip, part of every cache key
+    store: JobStore
+    results: ResultCache
+    blobs: BlobStore
+    submissions: Submissions
+
+    def result(self, job: Job) -> CachedResult:
+        """The scores and weights of a job that has succeeded."""
+        known = self.results.get(self.key(job))
+        if known is None:
+            raise _expired(job, "result")
+        return known
+
+    def tracks_file(self, job: Job) -> bytes:
+        """The `.tracks.npz` of a job that has succeeded."""
+        file = self.results.get_tracks(self.result(job).tracks_key)
+        if file is None:
+            raise _expired(job, "tracks")
+        return file
+
+    def key(self, job: Job) -> str:
+        """The key of the job's result; Refused unless the job has succeeded at classifying."""
+        if job.kind != "classify":
+            raise Refused(
+                "no-result",
+                f"job {job.id} draws an overlay of job {job.params['of']}; ask that one",
+                job=job.id,
+            )
+        if not job.state.finished:
+            raise Refused(
+                "not-finished",
+                f"job {job.id} is {job.state}; follow /jobs/{job.id}/events until it succeeds",
+                value=job.state.value,
+                job=job.id,
+            )
+        if job.result is None:
+            raise Refused(
+                "no-result",
+                f"job {job.id} is {job.state}; GET /jobs/{job.id} says why",
+                value=job.state.value,
+                job=job.id,
+            )
+        return self._key(job, str(job.result["model"]["digest"]))
+
+    def overlay(self, job: Job, *, head: str, format: str, request_id: str) -> str | Job:
+        """The name of the drawing's blob, or the job that is to draw it.
+
+        Weights and tracks that have left the cache are made again by the worker, from the file.
+        """
+        key = self.key(job)
+        self._check_head(job, head)
+        name = overlay_name(key, head=head, format=format)
+        if self.blobs.exists(name):
+            return name
+        if not self.blobs.exists(clip_name(job.content)):
+            raise _expired(job, "uploaded file")
+        params = OverlayParams.model_validate({"of": job.id, "head": head, "format": format})
+        drawing = self.submissions.draw(params, job, name=name, request_id=request_id)
+        if drawing.state is State.SUCCEEDED:  # it was drawn, and the blob has been swept since
+            self.store.delete(drawing)
+            drawing = self.submissions.draw(params, job, name=name, request_id=request_id)
+        return drawing
+
+    def _check_head(self, job: Job, head: str) -> None:
+        heads = self._heads(job)
+        known = _HEAD.fullmatch(head) and (head == "mean" or heads is None or int(head) < heads)
+        if not known:
+            last = "the last head" if heads is None else heads - 1
+            raise Refused(
+                "unknown-head",
+                f"head must be mean or 0 to {last}, got {head[:20]!r}",
+                limit=None if heads is None else heads - 1,
+                value=head[:20],
+            )
+
+    def _heads(self, job: Job) -> int | None:
+        """How many heads the job's model has; None when nothing here remembers."""
+        if job.result and job.result["attention"]:
+            return int(job.result["attention"]["heads"])
+        known = self.results.get(self.key(job))
+        return len(known.attention) if known else None
+
+    def remove(self, job: Job) -> None:
+        """Forget a finished job, and its data unless another job has the same content."""
+        for drawing in self.submissions.drawings(job):
+            self.store.cancel(drawing.id)
+            self.store.delete(drawing)
+        if self.store.delete(job):
+            self._remove_data(job)
+
+    def _remove_data(self, job: Job) -> None:
+        digests = {entry.digest for entry in catalog.read_catalog(self.model_store).values()}
+        if job.result and "model" in job.result:
+            digests.add(str(job.result["model"]["digest"]))
+        for key in {self._key(job, digest) for digest in digests}:
+            if known := self.results.get(key):
+                self._remove_drawings(key, heads=len(known.attention))
+                self.results.delete_tracks(known.tracks_key)
+                self.results.delete(key)
+        self.results.delete_tracks(tracks_key(job.content, self.tracks))
+        self.blobs.delete(clip_name(job.content))
+
+    def _remove_drawings(self, key: str, *, heads: int) -> None:
+        for head in ("mean", *map(str, range(heads))):
+            for format in FORMATS:
+                self.blobs.delete(overlay_name(key, head=head, format=format))
+
+    def _key(self, job: Job, digest: str) -> str:
+        return result_key(job.content, media=job.media, model_digest=digest, tracks=self.tracks)
+
+
+def _expired(job: Job, what: str) -> Refused:
+    return Refused(
+        "expired", f"the {what} of job {job.id} has expired; send the file again", job=job.id
+    )

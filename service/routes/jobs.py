@@ -1,0 +1,143 @@
+"""Look at a job, follow it, take what it made, end it."""
+
+import io
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Header
+from sse_starlette import EventSourceResponse
+from starlette.responses import JSONResponse, Response
+
+from pointaction.tracks import Tracks
+from service.answers import AttentionAnswer, JobAnswer
+from service.dependencies import JobDep, ResourcesDep
+from service.events import last_event_id
+from service.preferences import choose
+from workers.jobs import Job
+from workers.results import CachedResult
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
+
+NPZ = "application/x-npz"
+_HEARTBEAT_S = 10
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get("")
+def read(job: JobDep) -> JobAnswer:
+    """State, stage, progress, place in the queue, timings, and the result or the problem."""
+    return JobAnswer.of(job)
+
+
+@router.delete(
+    "",
+    response_model=JobAnswer,
+    responses={
+        200: {"description": "It was queued or running and is cancelled now"},
+        204: {"description": "It had finished; its data is deleted"},
+    },
+)
+def end(job: JobDep, resources: ResourcesDep) -> Response:
+    """Cancel a job that has not finished; delete the data of one that has.
+
+    The clip, its drawings and its cached result stay as long as another job has the same content.
+    """
+    if not job.state.finished and resources.store.cancel(job.id):
+        cancelled = resources.store.get(job.id) or job
+        return JSONResponse(JobAnswer.of(cancelled).model_dump(mode="json"))
+    resources.remains.remove(job)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    responses={
+        200: {
+            "description": "Events whose data is the JSON of GET /jobs/{id}, up to the final state",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        204: {"description": "The event named by Last-Event-ID was the last one"},
+    },
+)
+async def events(
+    job: JobDep,
+    resources: ResourcesDep,
+    last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> Response:
+    """The job as server-sent events: as it is now, then after every change."""
+    after = last_event_id(last_event)
+    if after and job.state.finished and after == await resources.events.latest(job.id):
+        return Response(status_code=204)  # which tells an EventSource to stop coming back
+    return EventSourceResponse(
+        resources.events.follow(job.id, after=after, describe=_as_text), ping=_HEARTBEAT_S
+    )
+
+
+@router.get(
+    "/attention",
+    response_model=AttentionAnswer,
+    responses={
+        200: {"content": {NPZ: _BINARY}, "headers": {"Vary": {"schema": {"type": "string"}}}}
+    },
+)
+def attention(
+    job: JobDep, resources: ResourcesDep, accept: Annotated[str | None, Header()] = None
+) -> Response:
+    """The weight of every track in every head, with the tracks: JSON or npz by `Accept`."""
+    media_type = choose(accept, ["application/json", NPZ])
+    known = resources.remains.result(job)
+    tracks = Tracks.load(io.BytesIO(resources.remains.tracks_file(job)))
+    if media_type == NPZ:
+        headers = {"Vary": "Accept", "Content-Disposition": _attachment(job, "attention.npz")}
+        return Response(_as_npz(known, tracks), headers=headers, media_type=NPZ)
+    return JSONResponse(_as_json(job, known, tracks), headers={"Vary": "Accept"})
+
+
+@router.get(
+    "/tracks",
+    response_class=Response,
+    responses={200: {"content": {NPZ: _BINARY}, "description": "A .tracks.npz file"}},
+)
+def tracks(job: JobDep, resources: ResourcesDep) -> Response:
+    """The tracks file, to be sent again as `tracks` or read with `pointaction.tracks`."""
+    file = resources.remains.tracks_file(job)
+    headers = {"Content-Disposition": _attachment(job, "tracks.npz")}
+    return Response(file, headers=headers, media_type=NPZ)
+
+
+def _as_text(job: Job) -> str:
+    return JobAnswer.of(job).model_dump_json()
+
+
+def _attachment(job: Job, ending: str) -> str:
+    return f'attachment; filename="{job.id}.{ending}"'
+
+
+def _as_json(job: Job, known: CachedResult, tracks: Tracks) -> dict[str, Any]:
+    heads, count = known.attention.shape
+    return {
+        "job": job.id,
+        "heads": heads,
+        "tracks": count,
+        "frames": len(tracks.times),
+        "size": list(tracks.size),
+        "times": tracks.times.round(4).tolist(),
+        "weights": known.attention.astype(np.float64).round(7).tolist(),
+        # A hundredth of a pixel is below what any tracker knows, and halves the answer.
+        "xy": tracks.xy.astype(np.float64).round(2).tolist(),
+        "visible": tracks.visible.tolist(),
+    }
+
+
+def _as_npz(known: CachedResult, tracks: Tracks) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        weights=known.attention.astype(np.float32),
+        xy=tracks.xy,
+        visible=tracks.visible,
+        times=tracks.times,
+        size=np.array(tracks.size, np.int32),
+    )
+    return buffer.getvalue()

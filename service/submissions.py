@@ -1,0 +1,185 @@
+"""From an upload to a job: idempotency, quarantine, cache, blob, record, queue. In this order.
+
+What is answered with a job is not lost: its file is in the blob store, its record in Redis and
+its message in the queue before anyone is told its id.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from pointaction.models import catalog
+from service.problems import Refused
+from service.reservations import Reservation, Reservations
+from service.uploads import Upload
+from workers.blobs import BlobStore, clip_name
+from workers.errors import QueueDown
+from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, State
+from workers.results import CachedResult, ResultCache, answer, result_key
+
+_MAX_KEY_LENGTH = 255
+
+
+class Queue(Protocol):
+    """Where jobs go; workers.queue.JobQueue."""
+
+    def submit(self, job_id: str) -> None:
+        """Raises QueueDown when the broker is away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, for idempotency and logs."""
+
+    client: str  # digest of the API key; empty without one
+    request_id: str
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submissions:
+    """Files jobs. Blocking; raises Refused, UnknownModel, QueueDown and redis.RedisError."""
+
+    model_store: Path
+    tracks: int  # query points per clip, part of every cache key
+    store: JobStore
+    results: ResultCache
+    blobs: BlobStore
+    reservations: Reservations
+    queue: Queue
+
+    def classify(self, upload: Upload, params: ClassifyParams, caller: Caller) -> Job:
+        """The job for this upload: the earlier one of the same key, an answered or a queued one."""
+        entry = catalog.find(self.model_store, params.model)
+        name = _reserved_name(caller)
+        job = Job.new(
+            content=upload.sha256,
+            media=upload.media,
+            params=params,
+            request_id=caller.request_id,
+        )
+        mine = Reservation(job=job.id, payload=_payload(upload, params))
+        if name and (earlier := self._earlier(name, mine)):
+            return earlier
+        if self.store.quarantined(upload.sha256):
+            raise Refused(
+                "quarantined",
+                "this file has killed workers before and is refused until an operator releases it",
+                value=upload.sha256,
+            )
+        key = result_key(
+            upload.sha256, media=upload.media, model_digest=entry.digest, tracks=self.tracks
+        )
+        if known := self.results.get(key):
+            job = _answered(job, known, params)
+        self._keep_file(upload, answered=known is not None)
+        self.store.create(job)
+        if name:
+            winner = self.reservations.take(name, mine)
+            if winner != mine and (earlier := self._replay(name, winner, mine)):
+                self.store.delete(job)
+                return earlier
+        return self._queue(job, name=name, reservation=mine)
+
+    def draw(self, params: OverlayParams, of: Job, *, name: str, request_id: str) -> Job:
+        """The job that draws the overlay `name`; one for all who ask for it."""
+        if (holder := self.reservations.holder(name)) and (job := self.store.get(holder.job)):
+            return job
+        job = Job.new(content=of.content, media=of.media, params=params, request_id=request_id)
+        mine = Reservation(job=job.id)
+        if holder:
+            self.reservations.release(name, holder)
+        self.store.create(job)
+        winner = self.reservations.take(name, mine)
+        if winner != mine and (theirs := self.store.get(winner.job)):
+            self.store.delete(job)
+            return theirs
+        self.store.redis.sadd(_drawings_key(of), job.id)
+        self.store.redis.expire(_drawings_key(of), self.store.ttl_s)
+        return self._queue(job, name=name, reservation=mine)
+
+    def drawings(self, of: Job) -> list[Job]:
+        """The jobs that drew overlays of this one, as long as their records live."""
+        ids = cast("set[str]", self.store.redis.smembers(_drawings_key(of)))
+        return [job for job in map(self.store.get, ids) if job]
+
+    def _queue(self, job: Job, *, name: str | None, reservation: Reservation) -> Job:
+        if job.state is not State.QUEUED:
+            return job
+        try:
+            self.queue.submit(job.id)
+        except QueueDown:
+            # Nothing was accepted, so nothing must look as if it had been.
+            if name:
+                self.reservations.release(name, reservation)
+            self.store.delete(job)
+            raise
+        return job
+
+    def _keep_file(self, upload: Upload, *, answered: bool) -> None:
+        """Put the file where the worker looks, with its time of life begun anew.
+
+        An answered job needs it only for drawings, so there an older copy will do.
+        """
+        name = clip_name(upload.sha256)
+        if not (answered and self.blobs.exists(name)):
+            self.blobs.put_file(upload.path, name)
+
+    def _earlier(self, name: str, mine: Reservation) -> Job | None:
+        holder = self.reservations.holder(name)
+        return self._replay(name, holder, mine) if holder else None
+
+    def _replay(self, name: str, holder: Reservation, mine: Reservation) -> Job | None:
+        """The job of an earlier request with the same key; None when it is gone since."""
+        if holder.payload != mine.payload:
+            raise Refused(
+                "idempotency-mismatch",
+                "this Idempotency-Key came with another file or other options before; "
+                "use a new key for a new question",
+                job=holder.job,
+            )
+        job = self.store.get(holder.job)
+        if job is None:
+            self.reservations.release(name, holder)
+        return job
+
+
+def _drawings_key(of: Job) -> str:
+    return f"job:{of.id}:drawings"
+
+
+def _answered(job: Job, known: CachedResult, params: ClassifyParams) -> Job:
+    result = answer(job.id, known, top_k=params.top_k, attention=params.attention, cached=True)
+    return job.model_copy(
+        update={
+            "state": State.SUCCEEDED,
+            "progress": 1.0,
+            "finished_at": time.time(),
+            "timings_ms": known.timings_ms,
+            "result": result,
+        }
+    )
+
+
+def _payload(upload: Upload, params: ClassifyParams) -> str:
+    question = [upload.sha256, upload.media, params.model_dump()]
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def _reserved_name(caller: Caller) -> str | None:
+    key = caller.idempotency_key
+    if key is None:
+        return None
+    if not 0 < len(key) <= _MAX_KEY_LENGTH:
+        raise Refused(
+            "invalid-request",
+            f"Idempotency-Key must have 1 to {_MAX_KEY_LENGTH} characters",
+            limit=_MAX_KEY_LENGTH,
+            value=len(key),
+        )
+    digest = hashlib.sha256(f"{caller.client}\n{key}".encode()).hexdigest()
+    return f"idempotency:{digest}"

@@ -1,0 +1,95 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pointaction.clip import Clip
+from pointaction.models.catalog import Entry
+from pointaction.models.traction import traction_tiny
+from pointaction.pipeline import STAGES, Recogniser, lift, track_clip
+from pointaction.tracks import Tracks
+from tests.pointaction.test_tracks import make_tracks
+from tests.pointaction.tracking.test_lucas_kanade import shifting
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    torch.manual_seed(0)
+    entry = Entry(
+        name="random",
+        version="0",
+        task="classification",
+        builder="traction_tiny",
+        file="",
+        sha256="0" * 64,
+        licence="Apache-2.0",
+        commercial_use=True,
+        source="random weights",
+        parameters=0,
+        labels=("a", "b", "c"),
+        inputs={},
+        card="",
+    )
+    return Recogniser(entry, traction_tiny(3).eval())
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return shifting((2, 1), frames=8)
+
+
+def test_scores_are_shares_best_first(recogniser: Recogniser, clip: Clip) -> None:
+    scores = list(recogniser.recognise(track_clip(clip, tracks=40)).scores.values())
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1)
+
+
+def test_a_clip_and_its_own_tracks_file_give_the_same_answer(
+    recogniser: Recogniser, clip: Clip
+) -> None:
+    tracks = track_clip(clip, tracks=40)
+    from_file = Tracks.load(io.BytesIO(tracks.to_bytes()))
+    one, other = recogniser.recognise(tracks), recogniser.recognise(from_file)
+    assert one.scores == other.scores
+    np.testing.assert_array_equal(one.attention, other.attention)
+
+
+def test_the_same_clip_is_tracked_the_same_twice(clip: Clip) -> None:
+    assert track_clip(clip, tracks=20).to_bytes() == track_clip(clip, tracks=20).to_bytes()
+
+
+def test_stages_are_reported_in_order_with_rising_progress(
+    recogniser: Recogniser, clip: Clip
+) -> None:
+    seen: list[tuple[str, float]] = []
+    tracks = track_clip(clip, tracks=20, report=lambda *told: seen.append(told))
+    recogniser.recognise(tracks, report=lambda *told: seen.append(told))
+    assert tuple(stage for stage, _ in seen) == STAGES[1:]
+    progress = [share for _, share in seen]
+    assert progress == sorted(progress)
+
+
+def test_a_report_that_raises_stops_the_work(recogniser: Recogniser, clip: Clip) -> None:
+    def stop(stage: str, progress: float) -> None:
+        raise TimeoutError(stage)
+
+    with pytest.raises(TimeoutError, match="track"):
+        track_clip(clip, tracks=20, report=stop)
+
+
+def test_depth_that_is_there_is_kept() -> None:
+    tracks = make_tracks()
+    assert lift(tracks) is tracks
+    assert lift(replace(tracks, depth=None)).depth is not None
+
+
+@pytest.mark.parametrize(("count", "frames"), [(1, 2), (1, 32), (700, 5), (3, 100)])
+def test_tracks_of_any_number_and_length_get_a_finite_answer(
+    recogniser: Recogniser, count: int, frames: int
+) -> None:
+    answer = recogniser.recognise(make_tracks(count=count, frames=frames, depth=False))
+    assert np.isfinite(list(answer.scores.values())).all()
+    assert answer.attention.shape == (4, count)
+    np.testing.assert_allclose(answer.attention.sum(1), 1, atol=1e-5)

@@ -1,0 +1,65 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pointaction.errors import InputError
+from pointaction.models.traction import TrAction
+from pointaction.training.loop import train
+from pointaction.training.recipes import Recipe, quick
+from pointaction.training.schedule import warmup_cosine
+
+
+def small(steps: int) -> Recipe:
+    return replace(quick(), steps=steps, batch=4)
+
+
+def run(recipe: Recipe, checkpoint: Path, losses: list[float], *, stop_after: int = 99) -> TrAction:
+    def report(step: int, loss: float, right: float) -> None:
+        losses.append(loss)
+        if step == stop_after:
+            raise KeyboardInterrupt
+
+    cpu = torch.device("cpu")
+    return train(
+        recipe, seed=3, device=cpu, checkpoint=checkpoint, report=report, save_every=1, workers=0
+    )
+
+
+def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole: list[float] = []
+    model = run(small(4), tmp_path / "whole.pt", whole)
+    parts: list[float] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(small(4), tmp_path / "parts.pt", parts, stop_after=3)
+    resumed = run(small(4), tmp_path / "parts.pt", parts)
+    assert parts[:2] == whole[:2]  # step 3 is done again: its checkpoint was not written
+    assert parts[3:] == whole[2:]
+    state: dict[str, Tensor] = resumed.state_dict()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(state[name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    run(small(1), tmp_path / "run.pt", [])
+    with pytest.raises(InputError, match="is of another run"):
+        run(small(2), tmp_path / "run.pt", [])
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    """Thirty steps on few classes' worth of data already beat chance by far."""
+    losses: list[float] = []
+    recipe = replace(quick(), steps=30, batch=16)
+    run(recipe, tmp_path / "run.pt", losses)
+    assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.1
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    rates = [warmup_cosine(step, steps=100) for step in range(100)]
+    assert rates[0] == 0.1
+    assert rates[9] == 1.0
+    assert rates[10] == 1.0
+    assert all(after <= before for before, after in zip(rates[10:], rates[11:], strict=False))
+    assert rates[-1] < 0.001

@@ -1,0 +1,110 @@
+"""A worker whose library does what each clip says, for tests of what happens around the work.
+
+The content of a clip is a word:
+
+    fine     is answered at once
+    wait     is at work until the file `go` lies in the data folder
+    deaf     as `wait`, but reports nothing, and does not heed the soft time limit
+    poison   kills its process
+    refuse   raises an InputError
+    break    raises something that nobody expects
+
+Every start of a decoding is a line in `decoded` in the data folder: the process's id and the word.
+"""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from billiard.exceptions import SoftTimeLimitExceeded
+from numpy.typing import NDArray
+
+from pointaction.clip import Clip
+from pointaction.errors import InputError
+from pointaction.tracks import Tracks
+from workers.launch import run_worker
+from workers.process import Recogniser, Recognition, Report
+from workers.settings import Settings
+
+SCORES = {"waving": 0.75, "falling": 0.25}
+
+
+@dataclass(frozen=True)
+class Seen:
+    scores: dict[str, float]
+    attention: NDArray[np.float32]
+    tracks: Tracks
+
+
+class ScriptedRecogniser:
+    def recognise(self, tracks: Tracks, *, report: Report) -> Recognition:
+        report("classify", 0.9)
+        heads = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+        return Seen(scores=SCORES, attention=heads, tracks=tracks)
+
+
+class ScriptedLibrary:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._word = ""
+
+    def decode(self, path: Path, *, sha256: str) -> Clip:
+        self._word = path.read_text().split()[0]
+        with (self.settings.data_dir / "decoded").open("a") as file:
+            file.write(f"{os.getpid()} {self._word}\n")
+        if self._word == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._word == "refuse":
+            raise InputError("this clip has two frames too few", limit=4, value=2)
+        if self._word == "break":
+            raise ZeroDivisionError("a secret of the machine")
+        return Clip.from_frames(np.zeros((2, 4, 6, 3), np.uint8), fps=2)
+
+    def track(self, clip: Clip, *, report: Report) -> Tracks:
+        report("track", 0.5)
+        while self._word in ("wait", "deaf") and not (self.settings.data_dir / "go").exists():
+            try:
+                time.sleep(0.02)
+                if self._word == "wait":
+                    report("track", 0.5)
+            except SoftTimeLimitExceeded:
+                if self._word == "wait":
+                    raise
+        return two_tracks()
+
+    def load(self, model: str) -> Recogniser:
+        return ScriptedRecogniser()
+
+    def draw(
+        self,
+        path: Path,
+        frames: NDArray[np.uint8] | None,
+        tracks: Tracks,
+        weights: NDArray[np.float32],
+        *,
+        format: str,
+    ) -> None:
+        ground = "black" if frames is None else f"{len(frames)} frames"
+        path.write_text(f"{format} of {len(tracks.xy)} tracks on {ground}, {weights.tolist()}")
+
+
+def two_tracks() -> Tracks:
+    """Two points that stand still for two frames."""
+    xy = np.array([[[1, 1], [1, 1]], [[4, 2], [4, 2]]], np.float32)
+    return Tracks(
+        xy=xy,
+        visible=np.ones((2, 2), bool),
+        confidence=np.ones((2, 2), np.float32),
+        query=np.array([[0, 1, 1], [0, 4, 2]], np.float32),
+        size=(4, 6),
+        times=np.array([0.0, 0.5]),
+        depth=np.zeros((2, 2), np.float32),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker(Settings(), open_library=ScriptedLibrary))

@@ -1,0 +1,144 @@
+"""A real clip, tracker and model behind a job; only the weights are not trained."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pointaction.models.traction import traction_tiny
+from pointaction.tracks import Tracks
+from pointaction.video.encode import encode_mp4
+from tests.conftest import RedisServers
+from tests.workers.conftest import CATALOG, Bench, kill, settings_at
+from workers.jobs import ClassifyParams, Job, State
+from workers.launch import WorkerProcess
+from workers.library import open_library
+from workers.process import Process
+from workers.results import result_key
+from workers.settings import Settings
+from workers.tasks import run_job
+
+LABELS = ("waving", "falling")
+
+
+@pytest.fixture
+def bench(tmp_path: Path, redis_servers: RedisServers) -> Bench:
+    settings = settings_at(tmp_path, redis_servers).model_copy(update={"tracks": 32, "threads": 1})
+    untrained(settings.model_store)
+    return Bench(settings)
+
+
+def untrained(store: Path) -> None:
+    torch.manual_seed(0)
+    weights = store / "scripted.safetensors"
+    save_file(traction_tiny(len(LABELS)).state_dict(), weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    catalog = CATALOG.format(digest=digest).replace('"none"', '"traction_tiny"')
+    (store / "catalog.toml").write_text(catalog)
+
+
+def sliding_clip(path: Path) -> bytes:
+    """One second of a random texture that slides to the left by two pixels a frame."""
+    rng = np.random.default_rng(0)
+    texture = rng.integers(0, 255, (16, 28, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    frames = [np.ascontiguousarray(texture[:, 2 * t : 2 * t + 160]) for t in range(24)]
+    encode_mp4(frames, fps=24, path=path)
+    return path.read_bytes()
+
+
+def run(bench: Bench, process: Process, job: Job) -> Job:
+    bench.jobs.create(job)
+    run_job(process, job.id)
+    done = bench.job(job.id)
+    assert done.state is State.SUCCEEDED, done.problem
+    return done
+
+
+def test_a_clip_and_its_own_tracks_file_give_the_same_answer_and_drawings(
+    bench: Bench, tmp_path: Path
+) -> None:
+    process = Process(bench.settings, open_library(bench.settings))
+    params = ClassifyParams(model="scripted")
+    clip = sliding_clip(tmp_path / "clip.mp4")
+
+    job = run(bench, process, Job.new(content=bench.upload(clip), media="clip", params=params))
+
+    assert job.result is not None
+    assert job.result["clip"]["frames"] == 24
+    assert job.result["attention"]["tracks"] == 32
+    assert {"decode", "track", "lift", "classify", "explain"} <= set(job.timings_ms)
+    cached = bench.cache.get(job_key(bench, job))
+    assert cached is not None
+    file = bench.cache.get_tracks(cached.tracks_key)
+    assert file is not None
+    np.testing.assert_allclose(cached.attention.sum(axis=1), 1, atol=0.01)
+
+    of_tracks = Job.new(content=bench.upload(file), media="tracks", params=params)
+    assert run(bench, process, of_tracks).result is not None
+    answers = [bench.job(one).result for one in (job.id, of_tracks.id)]
+    assert answers[0] is not None
+    assert answers[1] is not None
+    assert answers[0]["predictions"] == answers[1]["predictions"]
+
+    for of, choices, magic in (
+        (job.id, {"format": "png"}, b"\x89PNG"),
+        (job.id, {"format": "mp4", "head": "0"}, b"ftyp"),
+        (of_tracks.id, {"format": "png"}, b"\x89PNG"),
+    ):
+        drawing = run(bench, process, bench.drawing(of, **choices))
+        assert drawing.result is not None
+        with bench.blobs.open(drawing.result["blob"]) as blob:
+            assert magic in blob.read(12)
+
+
+def job_key(bench: Bench, job: Job) -> str:
+    assert job.result is not None
+    digest = job.result["model"]["digest"]
+    return result_key(job.content, media=job.media, model_digest=digest, tracks=32)
+
+
+def test_a_real_worker_answers_and_lives_on_after_nonsense(bench: Bench, tmp_path: Path) -> None:
+    worker = WorkerProcess(bench.settings)
+    worker.start()
+    params = ClassifyParams(model="scripted")
+    nonsense = Job.new(content=bench.upload(b"not a video"), media="clip", params=params)
+    content = bench.upload(sliding_clip(tmp_path / "clip.mp4"))
+    clip = Job.new(content=content, media="clip", params=params)
+    try:
+        bench.send(nonsense)
+        bench.send(clip)
+        problem = bench.finished(nonsense.id, within_s=60).problem
+        assert problem is not None
+        assert problem.kind == "unsupported-clip"
+        assert bench.finished(clip.id, within_s=30).state is State.SUCCEEDED
+        assert bench.job(clip.id).attempts == 1
+    finally:
+        kill(worker)
+
+
+def test_tracks_in_the_cache_are_a_whole_tracks_file(bench: Bench, tmp_path: Path) -> None:
+    process = Process(bench.settings, open_library(bench.settings))
+    content = bench.upload(sliding_clip(tmp_path / "clip.mp4"))
+    params = ClassifyParams(model="scripted")
+    job = run(bench, process, Job.new(content=content, media="clip", params=params))
+    cached = bench.cache.get(job_key(bench, job))
+    assert cached is not None
+    path = tmp_path / "again.tracks.npz"
+    path.write_bytes(bench.cache.get_tracks(cached.tracks_key) or b"")
+    tracks = Tracks.load(path)
+    moved = (tracks.xy[:, -1] - tracks.xy[:, 0])[tracks.visible.all(axis=1)]
+    assert tracks.depth is not None
+    assert np.median(moved[:, 0]) < -20  # it slides to the left
+    assert abs(np.median(moved[:, 1])) < 5
+
+
+def test_threads_are_as_many_as_the_operator_says(settings: Settings) -> None:
+    before = torch.get_num_threads()
+    try:
+        open_library(settings.model_copy(update={"threads": 1}))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

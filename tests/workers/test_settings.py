@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from workers.launch import environment
+from workers.settings import Settings
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POINTACTION_LEASE_S", "2.5")
+    monkeypatch.setenv("POINTACTION_DATA_DIR", "/somewhere")
+    settings = Settings()
+    assert (settings.lease_s, settings.data_dir) == (2.5, Path("/somewhere"))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"soft_time_limit_s": 120},
+        {"hard_time_limit_s": 300},
+        {"visibility_timeout_s": 100},
+    ],
+)
+def test_time_limits_out_of_order_are_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="time limits must rise"):
+        Settings.model_validate(limits)
+
+
+def test_blobs_lie_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path).blobs == str(tmp_path / "blobs")
+    assert Settings(data_dir=tmp_path, blob_url="s3://bucket").blobs == "s3://bucket"
+
+
+def test_a_worker_s_environment_says_what_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url="redis://here", lease_s=0.5)
+    monkeypatch.setenv("POINTACTION_BLOB_URL", "s3://not-this-one")
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("POINTACTION_BLOB_URL")
+    assert "POINTACTION_BLOB_URL" not in environment(settings)
+    assert Settings() == settings

@@ -1,0 +1,62 @@
+"""Commands that `pointaction` gets from the workers: `worker`, `dead` and `release`."""
+
+import sys
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from workers.jobs import JobStore
+from workers.redis import connect
+from workers.settings import Settings
+
+out = Console()
+
+
+def worker() -> None:
+    """Work on the queue that POINTACTION_BROKER_URL names, until SIGTERM."""
+    from workers.launch import run_worker
+
+    sys.exit(run_worker(_settings()))
+
+
+def dead() -> None:
+    """List the jobs that killed their workers, newest first."""
+    table = Table("job", "content", "attempts", "failed", box=None)
+    for job in _jobs().dead():
+        when = datetime.fromtimestamp(job.finished_at or 0).isoformat(" ", "seconds")
+        table.add_row(job.id, job.content, str(job.attempts), when)
+    out.print(table if table.row_count else "no dead jobs")
+
+
+def release(
+    content: Annotated[str, typer.Argument(help="SHA-256 of the quarantined clip.")],
+) -> None:
+    """Let a quarantined clip be sent again."""
+    if not _jobs().release(content):
+        out.print(f"{content} is not in quarantine", style="red")
+        raise typer.Exit(1)
+    out.print(f"{content} may be sent again")
+
+
+def _settings() -> Settings:
+    settings = Settings()
+    if not settings.broker_url:
+        raise typer.BadParameter(
+            "set POINTACTION_BROKER_URL (and POINTACTION_CACHE_URL) to the Redis of the service; "
+            "`pointaction serve` without them starts its own worker"
+        )
+    return settings
+
+
+def _jobs() -> JobStore:
+    settings = _settings()
+    assert settings.broker_url is not None  # _settings has checked
+    return JobStore(
+        connect(settings.broker_url),
+        ttl_s=settings.job_ttl_s,
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+    )

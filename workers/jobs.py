@@ -1,0 +1,317 @@
+"""Job records: what was asked, how far it is, what came out.
+
+A record is a Redis hash `job:{id}` with a TTL; every change is also an entry of the stream
+`job:{id}:events`, which is what waiting requests and server-sent events read. The rules that must
+hold whatever dies or is delivered twice are Lua scripts, so that each is one step for Redis:
+
+- a job is claimed by one holder at a time, for as long as it renews its lease;
+- an attempt is counted when it starts, and the attempt after the last one is `failed: poison`;
+- only the holder may move a running job, and a finished job never changes again.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from redis import Redis
+
+from workers import scripts
+from workers.redis import connect
+from workers.settings import Settings
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def finished(self) -> bool:
+        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+class Problem(BaseModel):
+    """Why a job failed, in the words of `pointaction.errors`."""
+
+    kind: str
+    detail: str
+    limit: Any = None
+    value: Any = None
+
+
+class ClassifyParams(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str
+    top_k: int = Field(default=5, ge=1, le=100)
+    attention: bool = True
+
+
+class OverlayParams(BaseModel):
+    """Draw the tracks and weights of the finished job `of`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    of: str
+    head: str = "mean"  # a head's number, or "mean"
+    format: Literal["mp4", "png"] = "mp4"
+
+
+class Job(BaseModel):
+    id: str
+    kind: Literal["classify", "overlay"]
+    content: str  # SHA-256 of the uploaded bytes, and their name in the blob store
+    media: Literal["clip", "tracks"]
+    params: dict[str, Any]  # of ClassifyParams or OverlayParams
+    request_id: str = ""
+
+    state: State = State.QUEUED
+    stage: str | None = None
+    progress: float = 0.0  # 0 to 1
+    position: int | None = None  # jobs ahead in the queue; only while queued
+    attempts: int = 0
+    created_at: float = Field(default_factory=time.time)  # seconds since the epoch
+    started_at: float | None = None
+    finished_at: float | None = None
+    timings_ms: dict[str, float] = Field(default_factory=dict)
+    result: dict[str, Any] | None = None
+    problem: Problem | None = None
+
+    @classmethod
+    def new(
+        cls,
+        *,
+        content: str,
+        media: Literal["clip", "tracks"],
+        params: ClassifyParams | OverlayParams,
+        request_id: str = "",
+    ) -> "Job":
+        return cls(
+            id=uuid.uuid4().hex,
+            kind="classify" if isinstance(params, ClassifyParams) else "overlay",
+            content=content,
+            media=media,
+            params=params.model_dump(),
+            request_id=request_id,
+        )
+
+
+class Claim(StrEnum):
+    """What came of asking for a job."""
+
+    MINE = "mine"
+    HELD = "held"  # another holder's lease runs; this delivery is surplus
+    FINISHED = "finished"
+    GONE = "gone"  # deleted or expired
+    POISON = "poison"  # it has used up its attempts; it is failed now
+
+
+QUEUED = "jobs:queued"  # zset id -> order of arrival
+RUNNING = "jobs:running"  # zset id -> end of lease, seconds since the epoch by Redis's clock
+DEAD = "jobs:dead"  # list of poisoned job ids, newest first
+QUARANTINE = "jobs:quarantine"  # hash content -> job id that poisoned it
+COUNTS = "jobs:counts"  # hash state -> jobs that have entered it, ever
+FRONT = "jobs:front"  # the highest order of arrival that has been claimed
+
+
+def events_key(job_id: str) -> str:
+    """The Redis stream that gets an entry with every change of the job."""
+    return f"job:{job_id}:events"
+
+
+def _key(job_id: str) -> str:
+    return f"job:{job_id}"
+
+
+def _content_key(content: str) -> str:
+    """A sorted set: jobs made from this content -> when their records expire."""
+    return f"content:{content}"
+
+
+class JobStore:
+    """Every reading and writing of job records. Raises redis.RedisError when Redis is away."""
+
+    def __init__(self, redis: Redis, *, ttl_s: int, lease_s: float, max_attempts: int) -> None:
+        self.redis = redis
+        self.ttl_s = ttl_s
+        self.lease_s = lease_s
+        self.max_attempts = max_attempts
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._move = redis.register_script(scripts.MOVE)
+        self._renew = redis.register_script(scripts.RENEW)
+        self._lost = redis.register_script(scripts.LOST)
+
+    @classmethod
+    def open(cls, settings: Settings) -> "JobStore":
+        """The store of these settings; connects when it is first used."""
+        return cls(
+            connect(settings.require("broker_url")),
+            ttl_s=settings.job_ttl_s,
+            lease_s=settings.lease_s,
+            max_attempts=settings.max_attempts,
+        )
+
+    def _keys(self, job_id: str) -> list[str]:
+        return [_key(job_id), events_key(job_id), QUEUED, RUNNING, COUNTS]
+
+    def create(self, job: Job) -> None:
+        """File a new job: queued, or already finished when its answer was at hand."""
+        fields: dict[Any, Any] = {name: json.dumps(value) for name, value in _fields(job).items()}
+        content, now = _content_key(job.content), time.time()
+        order = self.redis.incr("jobs:order")
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_key(job.id), mapping=fields)
+            pipe.expire(_key(job.id), self.ttl_s)
+            pipe.xadd(events_key(job.id), {"state": job.state.value})
+            pipe.expire(events_key(job.id), self.ttl_s)
+            pipe.zremrangebyscore(content, "-inf", now)  # a popular clip would grow it for ever
+            pipe.zadd(content, {job.id: now + self.ttl_s})
+            pipe.expire(content, self.ttl_s)
+            pipe.hincrby(COUNTS, job.state.value, 1)
+            if job.state is State.QUEUED:
+                pipe.zadd(QUEUED, {job.id: order})
+            pipe.execute()
+
+    def get(self, job_id: str) -> Job | None:
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(_key(job_id))
+            pipe.zrank(QUEUED, job_id)
+            fields, rank = pipe.execute()
+        if "state" not in fields:
+            return None
+        record = {name: json.loads(value) for name, value in fields.items() if name != "holder"}
+        job = Job.model_validate(record)
+        job.position = rank if job.state is State.QUEUED else None
+        return job
+
+    def claim(self, job_id: str, holder: str) -> Claim:
+        """Start an attempt, unless someone else is at it or it has had its share."""
+        problem = Problem(
+            kind="poison",
+            detail=f"the worker died or hung {self.max_attempts} times on this job; it will not "
+            "be tried again, and the same content is refused until an operator releases it",
+            limit=self.max_attempts,
+            value=self.max_attempts,
+        )
+        answer = self._claim(
+            keys=[*self._keys(job_id), FRONT, DEAD, QUARANTINE],
+            args=[job_id, holder, self.lease_s, self.max_attempts, problem.model_dump_json()],
+        )
+        return Claim(cast(str, answer))
+
+    def renew(self, job_id: str, holder: str) -> bool:
+        """Keep the lease. False: the job was cancelled, deleted or taken over; stop working."""
+        keys = [_key(job_id), RUNNING]
+        return bool(self._renew(keys=keys, args=[job_id, holder, self.lease_s]))
+
+    def report(self, job_id: str, holder: str, *, stage: str, progress: float) -> bool:
+        """Tell how far it is. False: as for `renew`."""
+        return self._change(job_id, holder, None, stage=stage, progress=round(progress, 3))
+
+    def succeed(
+        self, job_id: str, holder: str, *, result: dict[str, Any], timings_ms: dict[str, float]
+    ) -> bool:
+        """File the one result. False when it is not this holder's to file."""
+        return self._change(
+            job_id,
+            holder,
+            State.SUCCEEDED,
+            result=result,
+            timings_ms=timings_ms,
+            progress=1.0,
+        )
+
+    def fail(
+        self,
+        job_id: str,
+        holder: str,
+        problem: Problem,
+        *,
+        timings_ms: dict[str, float] | None = None,
+    ) -> bool:
+        """File why there is no result. False when it is not this holder's to file."""
+        return self._change(
+            job_id,
+            holder,
+            State.FAILED,
+            problem=problem.model_dump(mode="json"),
+            timings_ms=timings_ms or {},
+        )
+
+    def cancel(self, job_id: str) -> bool:
+        """Stop a queued or running job; its worker notices at the next report."""
+        return self._change(job_id, "", State.CANCELLED)
+
+    def delete(self, job: Job) -> bool:
+        """Forget a job. True when no other job holds on to the same content."""
+        content = _content_key(job.content)
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.delete(_key(job.id), events_key(job.id))
+            pipe.zrem(QUEUED, job.id)
+            pipe.zrem(RUNNING, job.id)
+            pipe.zrem(content, job.id)
+            pipe.zcount(content, time.time(), "+inf")
+            others = pipe.execute()[-1]
+        return int(others) == 0
+
+    def lost(self) -> list[str]:
+        """Up to 100 running jobs whose lease has ended: their worker died. Deliver them again."""
+        return cast(list[str], self._lost(keys=[RUNNING], args=[]))
+
+    def overtaken(self) -> list[str]:
+        """Up to 100 queued jobs, oldest first, that a later one has overtaken.
+
+        The queue is first come, first served, so in time the message of such a job must have
+        been lost (or a worker is just about to start it: a surplus delivery does no harm).
+        """
+        front = cast("str | None", self.redis.get(FRONT)) or "0"
+        return cast(list[str], self.redis.zrangebyscore(QUEUED, "-inf", f"({front}", 0, 100))
+
+    def waiting(self, limit: int = 0) -> list[str]:
+        """Queued jobs, oldest first; at most `limit` of them, or all."""
+        return cast(list[str], self.redis.zrange(QUEUED, 0, limit - 1))
+
+    def age_s(self, job_id: str) -> float:
+        """Seconds since the job was made; infinity when its record is gone."""
+        created = cast("str | None", self.redis.hget(_key(job_id), "created_at"))
+        return time.time() - float(created) if created else float("inf")
+
+    def quarantined(self, content: str) -> bool:
+        """Whether this content has killed workers before."""
+        return bool(self.redis.hexists(QUARANTINE, content))
+
+    def quarantine(self) -> dict[str, str]:
+        """Content refused because it killed workers -> the job that did it."""
+        return cast(dict[str, str], self.redis.hgetall(QUARANTINE))
+
+    def release(self, content: str) -> bool:
+        """Accept this content again. False when it was not in quarantine."""
+        return bool(self.redis.hdel(QUARANTINE, content))
+
+    def dead(self) -> Iterator[Job]:
+        """Poisoned jobs, newest first, as long as their records live."""
+        for job_id in cast(list[str], self.redis.lrange(DEAD, 0, -1)):
+            if job := self.get(job_id):
+                yield job
+
+    def counts(self) -> dict[str, int]:
+        """State -> jobs that have entered it, ever. Every attempt counts as `running`."""
+        fields = cast(dict[str, str], self.redis.hgetall(COUNTS))
+        return {state: int(count) for state, count in fields.items()}
+
+    def _change(self, job_id: str, holder: str, state: State | None, **fields: Any) -> bool:
+        if state is not None:
+            fields |= {"state": state.value, "finished_at": time.time()}
+        pairs = [part for name, value in fields.items() for part in (name, json.dumps(value))]
+        args = [holder, job_id, state.value if state else "", *pairs]
+        return bool(self._move(keys=self._keys(job_id), args=args))
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json", exclude={"position"})

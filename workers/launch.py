@@ -1,0 +1,130 @@
+"""A worker: in this process (`run_worker`), or in one of its own (`WorkerProcess`)."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from celery import bootsteps, signals
+from celery.exceptions import SecurityWarning
+
+from workers import logs, tasks
+from workers.library import open_library
+from workers.parenthood import die_with_parent
+from workers.process import Library, Process
+from workers.queue import make_app
+from workers.settings import Settings
+from workers.sweeper import Sweeper
+
+OpenLibrary = Callable[[Settings], Library]
+
+
+def run_worker(settings: Settings, *, open_library: OpenLibrary = open_library) -> int:
+    """Work until SIGTERM or SIGINT; returns the exit code. To be called once, in a main thread.
+
+    `open_library` is called in the pool process, on its first job.
+    """
+    logs.configure(settings)
+    app = make_app(settings)
+    tasks.install(app, cache(lambda: Process(settings, open_library(settings))))
+    app.steps["worker"].add(PromptReplacement)
+    _listen(settings, Sweeper(settings))
+    # It warns of pickle in a worker that runs as root, as in a container; ours reads JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    worker = app.Worker(
+        hostname=f"pointaction-{os.getpid()}@{socket.gethostname()}",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+class PromptReplacement(bootsteps.StartStopStep):
+    """Replaces a dead pool process within half a second.
+
+    Celery looks as soon as the process's pipe closes, but the kernel closes it before the process
+    can be waited for; when that race is lost, only its timer notices, which runs every 5 s.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        hub.call_repeatedly(0.5, worker.pool.maintain_pool)
+
+
+def _listen(settings: Settings, sweeper: Sweeper) -> None:
+    """Have Celery tell us of the beginning and the end."""
+    tie = die_with_parent()
+
+    def in_pool_process(**_: Any) -> None:
+        if tie:  # an orphan would hold its memory, and has nobody to enforce its time limits
+            tie()
+
+    def configure_logs(**_: Any) -> None:
+        logs.configure(settings)
+
+    def start(**_: Any) -> None:
+        sweeper.start()
+
+    def stop(**_: Any) -> None:
+        sweeper.stop()
+
+    signals.setup_logging.connect(configure_logs, weak=False)
+    signals.worker_process_init.connect(in_pool_process, weak=False)
+    signals.worker_ready.connect(start, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """This process's environment, in which POINTACTION_* says what `settings` says."""
+    names = {f"POINTACTION_{field.upper()}": field for field in Settings.model_fields}
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
+    values = settings.model_dump(mode="json", exclude_none=True)
+    told = {name: str(values[field]) for name, field in names.items() if field in values}
+    return inherited | told
+
+
+class WorkerProcess:
+    """A worker in a process of its own, which on Linux does not outlive this one."""
+
+    def __init__(self, settings: Settings, *, module: str = "workers.launch") -> None:
+        self.settings = settings
+        self.module = module
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it. Call from a thread that lasts: the worker ends with it."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", self.module],
+            env=environment(self.settings),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for `serve`, which stops the worker itself
+            preexec_fn=die_with_parent(),
+        )
+
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self, *, grace_s: float = 10.0) -> None:
+        """Let it finish its job for so long, then kill it; the job would be delivered again."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker(Settings()))

@@ -1,0 +1,82 @@
+"""Which workers are alive, and what they have loaded: heartbeats in the broker's Redis."""
+
+import json
+import os
+import socket
+from typing import cast
+
+from redis import Redis
+
+from workers.settings import Settings
+
+WORKERS = "workers"  # zset name -> when it counts as gone, by Redis's clock
+
+
+def _models_key(worker: str) -> str:
+    return f"worker:{worker}:models"  # hash pid of a pool process -> names of models
+
+
+def worker_name(pid: int | None = None) -> str:
+    """The name of the worker whose parent process is `pid`, by default this process."""
+    return f"{socket.gethostname()}:{pid or os.getpid()}"
+
+
+def ttl_s(settings: Settings) -> float:
+    """How long a worker counts as alive after a beat; it beats twice per lease."""
+    return max(2 * settings.lease_s, 3.0)
+
+
+def beat(redis: Redis, worker: str, *, ttl_s: float) -> None:
+    """Say that `worker` lives, and forget what its dead pool processes had loaded."""
+    models = cast("dict[str, str]", redis.hgetall(_models_key(worker)))
+    dead = [pid for pid in models if not _is_running(int(pid))]
+    now = _now(redis)
+    with redis.pipeline(transaction=True) as pipe:
+        if dead:
+            pipe.hdel(_models_key(worker), *dead)
+        pipe.pexpire(_models_key(worker), int(ttl_s * 1000))
+        pipe.zadd(WORKERS, {worker: now + ttl_s})
+        pipe.zremrangebyscore(WORKERS, "-inf", now)
+        pipe.execute()
+
+
+def loaded(redis: Redis, worker: str, *, models: set[str], ttl_s: float) -> None:
+    """Say what this pool process of `worker` has in memory; the next beat keeps it alive."""
+    redis.hset(_models_key(worker), str(os.getpid()), json.dumps(sorted(models)))
+    redis.pexpire(_models_key(worker), int(ttl_s * 1000))
+
+
+def leave(redis: Redis, worker: str) -> None:
+    """Sign off."""
+    redis.zrem(WORKERS, worker)
+    redis.delete(_models_key(worker))
+
+
+def alive_workers(redis: Redis) -> list[str]:
+    """Names of the workers heard of lately."""
+    return cast("list[str]", redis.zrangebyscore(WORKERS, _now(redis), "+inf"))
+
+
+def loaded_models(redis: Redis) -> set[str]:
+    """Names of the models that some live worker has in memory."""
+    models: set[str] = set()
+    for worker in alive_workers(redis):
+        for names in cast("list[str]", redis.hvals(_models_key(worker))):
+            models.update(json.loads(names))
+    return models
+
+
+def _now(redis: Redis) -> float:
+    """By Redis's clock: those of machines differ."""
+    seconds, microseconds = redis.time()
+    return seconds + microseconds / 1e6
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, and someone else's
+        return True
+    return True

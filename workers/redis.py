@@ -1,0 +1,32 @@
+"""Connections to Redis that give up quickly, so that a web request never hangs on a dead server."""
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_S = 2.0
+
+
+def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
+    """A client for text, made without talking to the server. Commands raise redis.RedisError.
+
+    `url` is redis://, rediss:// or unix://. One retry at once covers a connection that the
+    server has closed while it lay idle; a server that is away is reported, not waited for.
+    """
+    return _client(url, timeout_s, decode=True)
+
+
+def connect_bytes(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
+    """As `connect`, for values that are not text."""
+    return _client(url, timeout_s, decode=False)
+
+
+def _client(url: str, timeout_s: float, *, decode: bool) -> Redis:
+    return Redis.from_url(
+        url,
+        decode_responses=decode,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=30,
+    )

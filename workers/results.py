@@ -1,0 +1,151 @@
+"""The cache of answers and tracks: Redis, compressed, with a TTL, and never pickled.
+
+A key is a digest of the whole question, with the model's digest and the versions of the code that
+answers, so that a new model or a new release never serves an old answer. An entry that cannot be
+read is a miss.
+"""
+
+import hashlib
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from redis import Redis
+
+from pointaction.version import PIPELINE_VERSION, TRACKER_VERSION
+from workers.redis import connect_bytes
+from workers.settings import Settings
+
+Media = Literal["clip", "tracks"]
+_MAGIC = b"PAR1"  # changes with the layout below
+_HEADER = struct.Struct(">4sI")  # magic, length of the JSON part
+
+
+def result_key(content: str, *, media: Media, model_digest: str, tracks: int) -> str:
+    """Key of the answer of one model for one upload; 64 hex digits, so also a file name.
+
+    `tracks` is how many points are followed in a clip; an uploaded tracks file has its own number.
+    """
+    asked = tracks if media == "clip" else 0
+    return _digest("result", content, media, model_digest, asked, PIPELINE_VERSION, TRACKER_VERSION)
+
+
+def tracks_key(content: str, tracks: int) -> str:
+    """Key of the tracks of one upload: the same whatever the model."""
+    return _digest("tracks", content, tracks, TRACKER_VERSION)
+
+
+def _digest(*parts: str | int) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CachedResult:
+    """Everything an answer is made of, but for what the caller chose to see."""
+
+    scores: dict[str, float]  # every label, the best first
+    attention: NDArray[np.float16]  # (heads, N), each row sums to 1
+    tracks_key: str
+    clip: dict[str, Any]  # sha256, duration_s, frames, width, height
+    model: dict[str, Any]  # name, version, digest, licence
+    timings_ms: dict[str, float]  # of the job that made it
+
+    def to_bytes(self) -> bytes:
+        head = {
+            "scores": self.scores,
+            "shape": self.attention.shape,
+            "tracks_key": self.tracks_key,
+            "clip": self.clip,
+            "model": self.model,
+            "timings_ms": self.timings_ms,
+        }
+        text = json.dumps(head).encode()
+        weights = np.ascontiguousarray(self.attention, dtype="<f2").tobytes()
+        return zlib.compress(_HEADER.pack(_MAGIC, len(text)) + text + weights, level=1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "CachedResult":
+        """Raises ValueError, KeyError, zlib.error or struct.error on bytes of another make."""
+        plain = zlib.decompress(data)
+        magic, length = _HEADER.unpack_from(plain)
+        if magic != _MAGIC:
+            raise ValueError(f"expected {_MAGIC!r}, got {magic!r}")
+        head = json.loads(plain[_HEADER.size : _HEADER.size + length])
+        weights = np.frombuffer(plain, "<f2", offset=_HEADER.size + length)
+        shape = head.pop("shape")
+        return cls(attention=weights.reshape(shape).astype(np.float16), **head)
+
+
+class ResultCache:
+    """Answers and tracks by key. Raises redis.RedisError when Redis is away.
+
+    `redis` is a client for bytes (`workers.redis.connect_bytes`).
+    """
+
+    def __init__(self, redis: Redis, *, ttl_s: int) -> None:
+        self.redis = redis
+        self.ttl_s = ttl_s
+
+    @classmethod
+    def open(cls, settings: Settings) -> "ResultCache":
+        """The cache of these settings; connects when it is first used."""
+        # Tracks run to megabytes: more patience than for a record.
+        redis = connect_bytes(settings.require("cache_url"), timeout_s=5.0)
+        return cls(redis, ttl_s=settings.result_ttl_s)
+
+    def get(self, key: str) -> CachedResult | None:
+        data = cast("bytes | None", self.redis.get(f"result:{key}"))
+        if data is None:
+            return None
+        try:
+            return CachedResult.from_bytes(data)
+        except (ValueError, KeyError, TypeError, zlib.error, struct.error):
+            return None
+
+    def put(self, key: str, result: CachedResult) -> None:
+        self.redis.set(f"result:{key}", result.to_bytes(), ex=self.ttl_s)
+
+    def delete(self, key: str) -> None:
+        self.redis.delete(f"result:{key}")
+
+    def get_tracks(self, key: str) -> bytes | None:
+        """A whole `.tracks.npz`, or None."""
+        return cast("bytes | None", self.redis.get(f"tracks:{key}"))
+
+    def get_clip(self, key: str) -> dict[str, Any] | None:
+        """What `put_tracks` was told of the clip that the tracks were made from."""
+        data = cast("bytes | None", self.redis.get(f"clip:{key}"))
+        return None if data is None else cast("dict[str, Any]", json.loads(data))
+
+    def put_tracks(self, key: str, file: bytes, *, clip: dict[str, Any] | None = None) -> None:
+        """Keep a `.tracks.npz`, and a description of its clip, which the file itself lacks."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.set(f"tracks:{key}", file, ex=self.ttl_s)
+            if clip is not None:
+                pipe.set(f"clip:{key}", json.dumps(clip), ex=self.ttl_s)
+            pipe.execute()
+
+    def delete_tracks(self, key: str) -> None:
+        self.redis.delete(f"tracks:{key}", f"clip:{key}")
+
+
+def answer(
+    job_id: str, result: CachedResult, *, top_k: int, attention: bool, cached: bool
+) -> dict[str, Any]:
+    """The `Result` of the HTTP contract, as plain JSON values."""
+    best = sorted(result.scores.items(), key=lambda pair: -pair[1])[:top_k]
+    heads, tracks = result.attention.shape
+    link = {"heads": heads, "tracks": tracks, "href": f"/jobs/{job_id}/attention"}
+    return {
+        "job": job_id,
+        "clip": result.clip,
+        "model": result.model,
+        "predictions": [{"label": label, "score": score} for label, score in best],
+        "attention": link if attention else None,
+        "timings_ms": result.timings_ms,
+        "cached": cached,
+    }

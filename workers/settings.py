@@ -1,0 +1,68 @@
+"""What operators may set, as POINTACTION_* environment variables. README.md has the table."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pointaction.models.catalog import DEFAULT_STORE
+
+
+class Settings(BaseSettings):
+    """Shared by the web process and the workers. With no URL set, `pointaction serve` embeds."""
+
+    model_config = SettingsConfigDict(env_prefix="POINTACTION_", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    model_store: Path = DEFAULT_STORE
+    broker_url: str | None = None  # redis://, rediss:// or unix://; noeviction; also job records
+    cache_url: str | None = None  # results and tracks; volatile-lru
+    blob_url: str | None = None  # clips and overlays: a folder or s3://; default data_dir/blobs
+    queue: str = "classify"
+
+    job_ttl_s: int = 24 * 3600
+    result_ttl_s: int = 7 * 24 * 3600
+    blob_ttl_s: int = 24 * 3600
+
+    lease_s: float = 10.0  # a worker that has not been heard of for so long has lost its job
+    max_attempts: int = 3
+    soft_time_limit_s: int = 90
+    hard_time_limit_s: int = 120
+    visibility_timeout_s: int = 300
+
+    tracks: int = 512  # N, query points per clip
+    default_model: str = "traction-tiny"
+    threads: int = 0  # torch and OpenCV threads per worker process; 0: as many as cores
+
+    max_duration_s: float = 60.0
+    max_side: int = 4096
+    max_fps: float = 480.0
+    decode_memory_mb: int = 1024
+    decode_cpu_s: int = 20
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _time_limits_are_in_order(self) -> "Settings":
+        if not self.soft_time_limit_s < self.hard_time_limit_s < self.visibility_timeout_s:
+            raise ValueError(
+                "time limits must rise: soft_time_limit_s < hard_time_limit_s < "
+                "visibility_timeout_s, else a running job is delivered twice"
+            )
+        return self
+
+    def require(self, name: Literal["broker_url", "cache_url"]) -> str:
+        """A URL that the embedded stack sets, and that anything else has to be told."""
+        url: str | None = getattr(self, name)
+        if url is None:
+            raise ValueError(
+                f"set POINTACTION_{name.upper()} to a Redis, or use `pointaction serve`, "
+                "which starts its own"
+            )
+        return url
+
+    @property
+    def blobs(self) -> str:
+        return self.blob_url or str((self.data_dir / "blobs").resolve())

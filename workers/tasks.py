@@ -1,0 +1,114 @@
+"""The one task: run the job with this id, once, however often its message is delivered."""
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import redis
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery
+
+from pointaction.errors import PointActionError
+from workers import stats
+from workers.classify import classify
+from workers.jobs import Claim, Job, Problem
+from workers.logs import logger
+from workers.overlay import overlay
+from workers.process import Process, new_holder
+from workers.progress import Cancelled, Lease, Progress
+from workers.queue import TASK
+
+log = logger(__name__)
+Answer = TypeVar("Answer")
+
+_WORK: dict[str, Callable[[Process, Job, Progress], dict[str, Any]]] = {
+    "classify": classify,
+    "overlay": overlay,
+}
+_INSIST_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # pauses before the outcome is given up
+
+
+def install(app: Celery, process: Callable[[], Process]) -> None:
+    """Give the app its task. `process` is first called in a pool process, by its first job."""
+
+    @app.task(name=TASK)
+    def run(job_id: str) -> None:
+        run_job(process(), job_id)
+
+
+def run_job(process: Process, job_id: str) -> None:
+    """Claim the job, do its work, file its outcome. A delivery that is surplus does nothing."""
+    holder = new_holder()
+    claim = process.jobs.claim(job_id, holder)
+    job = process.jobs.get(job_id) if claim is Claim.MINE else None
+    if job is None:
+        log.info("delivery dropped", job=job_id, claim=claim.value)
+        return
+    limit_s = process.settings.hard_time_limit_s + process.settings.lease_s
+    with (
+        structlog.contextvars.bound_contextvars(job=job.id, request=job.request_id),
+        Lease(process.jobs, job.id, holder, limit_s=limit_s) as lease,
+    ):
+        log.info("job started", kind=job.kind, attempt=job.attempts)
+        _work(process, job, Progress(lease))
+
+
+def _work(process: Process, job: Job, progress: Progress) -> None:
+    try:
+        result = _WORK[job.kind](process, job, progress)
+    except Cancelled:
+        log.info("job dropped: cancelled, deleted or taken over")
+    except redis.RedisError:
+        # Its outcome could not be filed either. The lease ends, and the job is delivered again.
+        raise
+    except SoftTimeLimitExceeded:
+        limit = process.settings.soft_time_limit_s
+        detail = f"the job took longer than the {limit} s it may; send a shorter or smaller clip"
+        _fail(job, progress, Problem(kind="time-limit", detail=detail, limit=limit))
+    except PointActionError as error:
+        problem = Problem(kind=error.kind, detail=str(error), limit=error.limit, value=error.value)
+        _fail(job, progress, problem)
+    except Exception:
+        log.exception("job failed in a way it should not")
+        detail = f"an error of ours, not of the clip; the logs have it under job {job.id}"
+        _fail(job, progress, Problem(kind="internal", detail=detail))
+    else:
+        _succeed(process, job, progress, result)
+
+
+def _succeed(process: Process, job: Job, progress: Progress, result: dict[str, Any]) -> None:
+    timings = _timings(job, progress)
+    lease = progress.lease
+    filed = _insist(
+        lambda: process.jobs.succeed(job.id, lease.holder, result=result, timings_ms=timings)
+    )
+    if filed:
+        seconds = {stage: spent / 1000 for stage, spent in timings.items()}
+        _insist(lambda: stats.observe(process.jobs.redis, seconds))
+    log.info("job succeeded" if filed else "result dropped: the job is not ours", **timings)
+
+
+def _fail(job: Job, progress: Progress, problem: Problem) -> None:
+    timings = _timings(job, progress)
+    lease = progress.lease
+    filed = _insist(lambda: lease.jobs.fail(job.id, lease.holder, problem, timings_ms=timings))
+    log.info("job failed" if filed else "problem dropped: the job is not ours", kind=problem.kind)
+
+
+def _timings(job: Job, progress: Progress) -> dict[str, float]:
+    """Milliseconds per stage, the wait for this attempt before them."""
+    progress.enter("")
+    waited = (job.started_at or job.created_at) - job.created_at
+    return {"queue": round(max(waited, 0.0) * 1000, 2), **progress.timings_ms}
+
+
+def _insist(write: Callable[[], Answer]) -> Answer:
+    """Write an outcome in spite of a short absence of Redis."""
+    for pause in _INSIST_S:
+        try:
+            return write()
+        except redis.RedisError as error:
+            log.warning("outcome not filed; trying again", error=str(error))
+            time.sleep(pause)
+    return write()
