@@ -104,7 +104,7 @@ class LucasKanade:
             self.iterations,
             self.epsilon,
         )
-        found, status, _ = cv2.calcOpticalFlowPyrLK(
+        found, status, _ = cv2.calcOpticalFlowPyrLK(  # type: ignore[call-overload]
             here,
             there,
             points[:, None],
