@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from service import openapi, problems, shutdown
 from service.dependencies import open_resources
 from service.intake import ApiKeys, BodyLimit, SafeHeaders
-from service.routes import classify, health, jobs, metrics, models, overlays, page
+from service.routes import classify, docs, health, jobs, metrics, models, overlays, page
 from service.settings import ServiceSettings
 from service.submissions import Queue
 from service.telemetry import RequestTrail
@@ -31,12 +31,13 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
         yield
         await resources.aclose()
 
-    app = FastAPI(**openapi.ABOUT, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(**openapi.ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.resources = resources
     problems.install(app)
-    for route in (classify, jobs, overlays, models, health, metrics, page):
+    for route in (classify, jobs, overlays, models, health, metrics, page, docs):
         app.include_router(route.router)
     page.mount(app)
+    docs.mount(app)
     openapi.install(app)
     # Each wraps those above it: the trail sees every request first and every answer last.
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)

@@ -11,7 +11,7 @@ from service import problems
 from service.problems import Refused
 
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
-_OPEN_FOLDER = "/web/"
+_OPEN_FOLDERS = ("/web/", "/docs/assets/")
 _SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -100,7 +100,7 @@ class SafeHeaders:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDER)
+    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDERS)
 
 
 def _digest(key: str) -> bytes:

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.jobs import JobStore
-from workers.redis import connect
 from workers.settings import Settings
 
 out = Console()
@@ -23,12 +22,15 @@ def worker() -> None:
 
 
 def dead() -> None:
-    """List the jobs that killed their workers, newest first."""
+    """List the jobs that killed their workers, and the content in quarantine for it."""
+    jobs = _jobs()
     table = Table("job", "content", "attempts", "failed", box=None)
-    for job in _jobs().dead():
+    for job in jobs.dead():
         when = datetime.fromtimestamp(job.finished_at or 0).isoformat(" ", "seconds")
         table.add_row(job.id, job.content, str(job.attempts), when)
     out.print(table if table.row_count else "no dead jobs")
+    for content, job_id in jobs.quarantine().items():
+        out.print(f"in quarantine: {content} (job {job_id})")
 
 
 def release(
@@ -52,11 +54,4 @@ def _settings() -> Settings:
 
 
 def _jobs() -> JobStore:
-    settings = _settings()
-    assert settings.broker_url is not None  # _settings has checked
-    return JobStore(
-        connect(settings.broker_url),
-        ttl_s=settings.job_ttl_s,
-        lease_s=settings.lease_s,
-        max_attempts=settings.max_attempts,
-    )
+    return JobStore.open(_settings())

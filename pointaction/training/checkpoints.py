@@ -54,4 +54,5 @@ def export_weights(model: nn.Module, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     save_file(half, path)
+    path.chmod(0o644)  # safetensors makes it private; weights are to be shared
     return hashlib.sha256(path.read_bytes()).hexdigest()
