@@ -28,9 +28,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Cli
     folder = tmp_path_factory.mktemp("stack")
     os.environ["POINTACTION_LEASE_S"] = "2"
     try:
-        with serving(folder / "data", folder / "serve.log") as (url, pid):
-            with httpx.Client(base_url=url, timeout=60) as client:
-                yield client, pid
+        with (
+            serving(folder / "data", folder / "serve.log") as (url, pid),
+            httpx.Client(base_url=url, timeout=60) as client,
+        ):
+            yield client, pid
     finally:
         del os.environ["POINTACTION_LEASE_S"]
 

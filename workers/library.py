@@ -19,6 +19,9 @@ class PointAction:
     """Our own library, with the operator's limits."""
 
     def __init__(self, settings: Settings) -> None:
+        from pointaction.video.decode import prepare
+
+        prepare()  # the decoder's process starts while torch is imported
         import cv2
         import torch
 

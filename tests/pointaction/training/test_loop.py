@@ -49,9 +49,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_it_learns(tmp_path: Path) -> None:
-    """Thirty steps on few classes' worth of data already beat chance by far."""
+    """After a few small steps the loss is on its way down."""
     losses: list[float] = []
-    recipe = replace(quick(), steps=30, batch=16)
+    recipe = replace(quick(), steps=24, batch=8)
     run(recipe, tmp_path / "run.pt", losses)
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.1
 
