@@ -1,13 +1,19 @@
-"""What the tests of several packages share: real Redis servers."""
+"""What the tests of several packages share: videos, real Redis servers, the whole stack."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
+from service.demo import serving
+from tests.videos import changing_size, make_video, sandbox, sound_only
 from workers.embedded import EmbeddedRedis
 from workers.redis import connect
+
+__all__ = ["changing_size", "make_video", "sandbox", "sound_only"]  # fixtures for everybody
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,26 @@ def redis_servers(running_redis: RedisServers) -> RedisServers:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`pointaction serve` with everything embedded and the shipped weights."""
+
+    client: httpx.Client
+    pid: int
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all tests, with a lease short enough to wait for."""
+    folder = tmp_path_factory.mktemp("stack")
+    os.environ["POINTACTION_LEASE_S"] = "2"
+    try:
+        with (
+            serving(folder / "data", folder / "serve.log") as (url, pid),
+            httpx.Client(base_url=url, timeout=60) as client,
+        ):
+            yield Stack(client=client, pid=pid)
+    finally:
+        del os.environ["POINTACTION_LEASE_S"]

@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,15 @@ from numpy.typing import NDArray
 from pointaction.synthetic.motions import mirrored
 from pointaction.tracks import Tracks
 from pointaction.video.encode import encode_mp4
-from service.demo import BUNDLED, serving
+from service.demo import BUNDLED
+from tests.conftest import Stack
 
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
-    """A whole stack of its own, with a lease short enough to wait for."""
-    folder = tmp_path_factory.mktemp("stack")
-    os.environ["POINTACTION_LEASE_S"] = "2"
-    try:
-        with (
-            serving(folder / "data", folder / "serve.log") as (url, pid),
-            httpx.Client(base_url=url, timeout=60) as client,
-        ):
-            yield client, pid
-    finally:
-        del os.environ["POINTACTION_LEASE_S"]
-
-
-@pytest.fixture(scope="module")
-def client(server: tuple[httpx.Client, int]) -> httpx.Client:
-    return server[0]
+@pytest.fixture
+def client(stack: Stack) -> httpx.Client:
+    return stack.client
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +99,7 @@ def test_the_attention_comes_with_its_tracks(client: httpx.Client) -> None:
     assert np.array(weights["xy"]).shape == (512, 32, 2)
 
 
-def pool_processes(server: int) -> list[int]:
+def worker_processes(server: int) -> list[int]:
     """Process ids of the worker (parent first, then its pool process)."""
     found = []
     for pid in _descendants(server):
@@ -144,18 +129,18 @@ def follow(client: httpx.Client, url: str, until: set[str], *, within_s: float) 
 
 @pytest.mark.parametrize(("victim", "count"), [("pool process", 40), ("whole worker", 42)])
 def test_a_job_whose_worker_is_killed_is_finished_by_the_next(
-    server: tuple[httpx.Client, int],
+    stack: Stack,
     frames: NDArray[np.uint8],
     tmp_path: Path,
     victim: str,
     count: int,  # of frames: content of its own, so that no cache answers
 ) -> None:
-    client, pid = server
+    client = stack.client
     accepted = send(client, encoded(frames[:count], tmp_path), Prefer="wait=0")
     assert accepted.status_code == 202
     job = accepted.headers["Location"]
     follow(client, job, {"running"}, within_s=20)
-    workers = pool_processes(pid)
+    workers = worker_processes(stack.pid)
     for process in workers if victim == "whole worker" else workers[1:]:
         os.kill(process, signal.SIGKILL)
     done = follow(client, job, {"succeeded", "failed"}, within_s=60)

@@ -135,9 +135,10 @@ def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
 
 def _video_stream(opened: InputContainer, limits: DecodeLimits) -> VideoStream:
     """The first stream of moving pictures; the cover of an album is none."""
-    if not len(opened.streams):
+    if not (opened.streams.video or opened.streams.audio):
         raise UnsupportedClip(
-            "the file begins like a video, but nothing in it can be read; export it anew",
+            "the file begins like a video, but nothing in it can be read; it was cut off or its "
+            "index is damaged: send it again or export it anew",
             kind="undecodable",
         )
     for stream in opened.streams.video:

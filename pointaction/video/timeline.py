@@ -66,6 +66,7 @@ def read_timeline(
     packets = _read_packets(container, stream, limits)
     count = len(packets.pts)
     if count < limits.min_frames:
+        _refuse_cut_off(packets.end_s, [*claims.stream, *claims.file])
         raise InputError(
             f"the clip has {count} frame{'' if count == 1 else 's'}; motion needs at least "
             f"{limits.min_frames}",
@@ -207,15 +208,7 @@ def _compare(timeline: Timeline, end_s: float, claims: _Claims) -> None:
     """
     longest = max(end_s, timeline.duration_s)
     for there, promises in ((timeline.duration_s, claims.stream), (longest, claims.file)):
-        promised = max(promises, default=0.0)
-        if there < _ENOUGH_THERE * promised and promised - there > _SLACK_S:
-            raise InputError(
-                f"the clip should last {promised:.1f} s, but it ends after {there:.1f} s: the "
-                "file was cut off; send it again",
-                kind="truncated-clip",
-                limit=round(promised, 3),
-                value=round(there, 3),
-            )
+        _refuse_cut_off(there, promises)
     admitted = max([*claims.stream, *claims.file], default=longest)
     if timeline.duration_s > _TOO_MUCH_THERE * admitted + _SLACK_S:
         raise InputError(
@@ -224,4 +217,16 @@ def _compare(timeline: Timeline, end_s: float, claims: _Claims) -> None:
             kind="forged-duration",
             limit=round(admitted, 3),
             value=round(timeline.duration_s, 3),
+        )
+
+
+def _refuse_cut_off(there: float, promises: list[float]) -> None:
+    promised = max(promises, default=0.0)
+    if there < _ENOUGH_THERE * promised and promised - there > _SLACK_S:
+        raise InputError(
+            f"the clip should last {promised:.1f} s, but it ends after {there:.1f} s: the "
+            "file was cut off; send it again",
+            kind="truncated-clip",
+            limit=round(promised, 3),
+            value=round(there, 3),
         )

@@ -75,7 +75,8 @@ def test_a_pickle_is_never_opened() -> None:
         Tracks.load(file)
 
 
-def test_a_billion_tracks_are_refused_by_their_header() -> None:
+def billion_tracks() -> io.BytesIO:
+    """A file of a few hundred bytes whose header promises 10^9 tracks."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f4", "fortran_order": False, "shape": (10**9, 32, 2)}
@@ -83,8 +84,12 @@ def test_a_billion_tracks_are_refused_by_their_header() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("xy.npy", header.getvalue())
+    return file
+
+
+def test_a_billion_tracks_are_refused_by_their_header() -> None:
     with pytest.raises(LimitExceeded) as caught:
-        Tracks.load(file)
+        Tracks.load(billion_tracks())
     assert caught.value.kind == "too-many-tracks"
     assert caught.value.value == [10**9, 32, 2]
 

@@ -12,8 +12,8 @@ import pytest
 from pointaction.errors import InputError, LimitExceeded, UnsupportedClip
 from pointaction.video.decode import DecodeLimits, decode
 from pointaction.video.reader import read_clip
-from tests.pointaction.video.conftest import MakeVideo, forge_durations
 from tests.pointaction.video.playlist_avi import avi_with_playlist
+from tests.videos import MakeVideo, forge_durations
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:10.0,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
 ALL_HEADERS = (b"mvhd", b"mdhd", b"tkhd", b"elst")

@@ -3,7 +3,7 @@ import io
 import pytest
 
 from pointaction.video.boxes import movie_duration
-from tests.pointaction.video.conftest import MakeVideo
+from tests.videos import MakeVideo
 
 
 def box(name: bytes, body: bytes) -> bytes:

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from pointaction.video.container import DEMUXERS, NAMES, sniff
-from tests.pointaction.video.conftest import MakeVideo
+from tests.videos import MakeVideo
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pointaction.clip import Source
 from pointaction.errors import InputError
 from pointaction.video.decode import decode
 from pointaction.video.encode import encode_mp4
-from tests.pointaction.video.conftest import MakeVideo, shade
+from tests.videos import MakeVideo, shade
 
 CLIPS = Path(__file__).parents[4] / "shared" / "clips"
 needs_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not here")

@@ -15,7 +15,7 @@ import pytest
 from pointaction.errors import DecoderFailure, InputError, LimitExceeded
 from pointaction.video.decode import DecodeLimits, decode
 from pointaction.video.sandbox import Sandbox
-from tests.pointaction.video.conftest import MakeVideo
+from tests.videos import MakeVideo
 
 Hostile = Callable[[str], Sandbox]
 
