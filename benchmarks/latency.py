@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -37,8 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = _render(Path(folder), count)
         log = Path(folder) / "serve.log"
-        with serving(Path(folder) / "data", log) as (url, pid):
-            service = RemoteService(url, MODEL)
+        with (
+            serving(Path(folder) / "data", log) as (url, pid),
+            closing(RemoteService(url, MODEL)) as service,
+        ):
             service.classify(clips[0], top_k=1)  # the model is loaded by the first job
             fresh, stages = _ask(lambda clip: service.classify(clip, top_k=5), clips[1:])
             memory = _peak_memory(pid)

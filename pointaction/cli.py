@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import sys
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -42,6 +43,8 @@ class Service(Protocol):
 
     def draw(self, path: Path, answer: dict[str, Any], target: Path) -> None: ...
 
+    def close(self) -> None: ...
+
 
 @app.command()
 def classify(
@@ -70,7 +73,7 @@ def classify(
         else RemoteService(server, model, api_key=os.environ.get("POINTACTION_API_KEY"))
     )
     failed = 0
-    with _progress(quiet=as_json or len(paths) == 1) as progress:
+    with closing(service), _progress(quiet=as_json or len(paths) == 1) as progress:
         task = progress.add_task("classify", total=len(paths))
         for path in paths:
             try:

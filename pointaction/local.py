@@ -49,6 +49,9 @@ class LocalService:
             format="png" if target.suffix == ".png" else "mp4",
         )
 
+    def close(self) -> None:
+        """Nothing is held open; here because a server's client has something to close."""
+
     def _tracks(self, path: Path, clock: "_Clock") -> Tracks:
         if _holds_tracks(path):
             return Tracks.load(path)

@@ -47,6 +47,10 @@ class RemoteService:
         weights = self._ask("GET", f"/jobs/{answer['job']}/attention", headers=headers)
         target.write_bytes(weights.content)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
     def _finished(self, accepted: httpx.Response) -> dict[str, Any]:
         """Ask until the job is done; its result, or its problem as an error."""
         end = time.monotonic() + _PATIENCE_S

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -32,8 +32,11 @@ def run(clip: Path | None, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pointaction-") as data_dir:
         out.print("starting Redis, a worker and the API ...", style="dim")
-        with serving(Path(data_dir), output / "serve.log") as (url, _):
-            _show(RemoteService(url, None), path, output)
+        with (
+            serving(Path(data_dir), output / "serve.log") as (url, _),
+            closing(RemoteService(url, None)) as service,
+        ):
+            _show(service, path, output)
     out.print("stopped everything", style="dim")
 
 

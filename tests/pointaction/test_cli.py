@@ -1,0 +1,110 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pointaction.cli import app
+from pointaction.errors import InputError
+from pointaction.tracks import Tracks
+from pointaction.video.decode import decode
+from service.demo import BUNDLED
+from tests.conftest import Stack
+
+
+def call(*words: str | Path | int) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A good clip, one that is none, and something that nobody would take for one."""
+    (tmp_path / "a.mp4").write_bytes(BUNDLED.read_bytes())
+    (tmp_path / "b.mp4").write_text("not a video")
+    (tmp_path / "notes.txt").write_text("hello")
+    return tmp_path
+
+
+def test_one_bad_file_does_not_stop_the_rest(folder: Path) -> None:
+    done = call("classify", folder, "--local", "--json")
+    good, bad = (json.loads(line) for line in done.stdout.splitlines())
+    assert good["predictions"][0]["label"] == "moving left"
+    assert len(good["predictions"]) == 5
+    assert bad["problem"]["kind"] == "unsupported-clip"
+    assert done.exit_code == 1
+
+
+def test_a_clip_is_answered_and_drawn(folder: Path) -> None:
+    done = call("classify", folder / "a.mp4", "--local", "--overlay", folder / "a.png")
+    assert done.exit_code == 0
+    assert "moving left" in done.stdout
+    assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tracks_are_written_and_classified_without_the_clip(folder: Path) -> None:
+    file = folder / "a.tracks.npz"
+    assert call("track", folder / "a.mp4", "-o", file, "--tracks", 64).exit_code == 0
+    assert len(Tracks.load(file).xy) == 64
+    overlay = folder / "a.mp4.png"
+    done = call("classify", file, "--local", "--json", "--overlay", overlay)
+    assert json.loads(done.stdout)["predictions"][0]["label"] == "moving left"
+    assert overlay.exists()
+
+
+def test_a_server_answers_as_this_process_does(folder: Path, stack: Stack) -> None:
+    url = str(stack.client.base_url)
+    there = call("classify", folder / "a.mp4", "--json", "--server", url)
+    here = call("classify", folder / "a.mp4", "--json", "--local")
+    assert json.loads(there.stdout)["predictions"][0] == json.loads(here.stdout)["predictions"][0]
+    video = folder / "there.mp4"
+    call("classify", folder / "a.mp4", "--server", url, "--overlay", video)
+    assert decode(video, frames=4).source.frames == 32
+    bad = call("classify", folder / "b.mp4", "--json", "--server", url)
+    assert json.loads(bad.stdout)["problem"]["kind"] == "unsupported-clip"
+
+
+def test_no_server_is_said_with_what_to_do(folder: Path) -> None:
+    done = call("classify", folder / "a.mp4", "--json", "--server", "http://127.0.0.1:9")
+    assert "pointaction serve" in json.loads(done.stdout)["problem"]["detail"]
+
+
+def test_several_overlays_go_into_a_folder(folder: Path) -> None:
+    (folder / "b.mp4").unlink()
+    (folder / "c.mp4").write_bytes(BUNDLED.read_bytes())
+    call("classify", f"{folder}/*.mp4", "--local", "--overlay", folder / "drawn")
+    names = sorted(path.name for path in (folder / "drawn").iterdir())
+    assert names == ["a.overlay.mp4", "c.overlay.mp4"]
+
+
+def test_a_folder_without_clips_says_what_was_looked_for(tmp_path: Path) -> None:
+    assert isinstance(call("classify", tmp_path, "--local").exception, InputError)
+
+
+def test_models_are_listed_with_their_licence() -> None:
+    shown = call("models").stdout
+    assert "traction-tiny" in shown
+    assert "Apache-2.0" in shown
+
+
+def test_a_rendered_clip_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    for name in ("one.mp4", "other.mp4"):
+        call("render", "falling", "-o", tmp_path / name, "--side", 64)
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "other.mp4").read_bytes()
+
+
+def test_training_ends_in_weights_and_their_digest(tmp_path: Path) -> None:
+    done = call("train", "quick", "--steps", 1, "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "quick-seed1" / "weights.safetensors").stat().st_size > 3_000_000
+    assert "sha256" in done.stdout
+
+
+def test_the_installed_command_offers_the_services_commands_and_plain_errors() -> None:
+    command = [sys.executable, "-m", "pointaction"]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True)
+    assert {"serve", "worker", "demo", "dead", "release"} <= set(shown.stdout.split())
+    wrong = subprocess.run([*command, "train", "huge"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip() == "error: 'huge' is not one of: tiny, full, quick"
