@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from pointaction.synthetic.scenes import LAYERS, Scenes, cast
+from pointaction.synthetic.scenes import LAYERS, Scenes, look
 
 _TEXELS = 128  # side of a texture
 _SPAN = (0.12, 1.5)  # repeats per world unit: of the far background, of the near bodies
@@ -28,7 +28,7 @@ def render(scenes: Scenes, row: int, *, side: int, generator: Generator) -> NDAr
     light = 0.85 + 0.3 * torch.rand(1, generator=generator)
     frames = []
     for time in range(scenes.frames):
-        hits = cast(one, pixels, torch.full(pixels.shape[:2], time))
+        hits = look(one, pixels, time)
         colour = _look_up(textures, hits.layer[0], hits.uv[0]) * light
         grain = torch.randn(colour.shape, generator=generator) * 0.012
         frames.append((colour + grain).clamp(0, 1).mul(255).round().byte().view(height, width, 3))

@@ -218,27 +218,43 @@ def _rotation(camera: Tensor) -> Tensor:
     return to_matrix[0] @ to_matrix[1] @ to_matrix[2]
 
 
-def _meet(
-    scenes: Scenes, ray: Tensor, pose: tuple[Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Rays (B, 1, P, 3) against plates (B, L, P, 3): distance along the ray (inf: missed), uv."""
+Pose = tuple[Tensor, Tensor, Tensor]  # centre, u and v of plates, each (B, L, ..., 3)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """Along the last axis of 3, broadcast; written out, it makes no array of products."""
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+
+
+def _meet(scenes: Scenes, ray: Tensor, pose: Pose) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays (B, 1, ..., 3) against plates: how far (infinity: missed), u and v, each (B, L, ...).
+
+    Where poses are the same for many rays, they come with an axis of 1 there.
+    """
     centre, u, v = pose
     normal = torch.linalg.cross(u, v)
-    slant = (normal * ray).sum(-1)
-    steps = (normal * centre).sum(-1) / torch.where(slant.abs() < 1e-6, 1e-6, slant)
-    offset = ray * steps[..., None] - centre
-    uv = torch.stack([(offset * u).sum(-1), (offset * v).sum(-1)], -1)
-    power = scenes.power[:, :, None, None]
-    inside = ((uv / scenes.half[:, :, None]).abs() ** power).sum(-1) <= 1
-    hit = inside & (steps > 1e-3) & scenes.present[:, :, None]
-    return torch.where(hit, steps, torch.inf), uv
+    slant = _dot(ray, normal)
+    steps = _dot(normal, centre) / torch.where(slant.abs() < 1e-6, 1e-6, slant)
+    along_u = steps * _dot(ray, u) - _dot(centre, u)
+    along_v = steps * _dot(ray, v) - _dot(centre, v)
+    axes = (...,) + (None,) * (ray.ndim - 3)
+    half_u, half_v = scenes.half[..., 0][axes], scenes.half[..., 1][axes]
+    power = scenes.power[axes]
+    inside = (along_u / half_u).abs() ** power + (along_v / half_v).abs() ** power <= 1
+    hit = inside & (steps > 1e-3) & scenes.present[axes]
+    return torch.where(hit, steps, torch.inf), along_u, along_v
 
 
 def _rays(scenes: Scenes, xy: Tensor, rotation: Tensor, focal: Tensor) -> Tensor:
-    """World directions (B, P, 3) through points (B, P, 2) from the corner; z of the camera 1."""
-    plane = (xy - scenes.extent[:, None] / 2) / focal[..., None]
+    """World directions (B, ..., 3) through points (B, ..., 2) from the corner; their camera z is 1.
+
+    rotation (B, ..., 3, 3) and focal (B, ...) are broadcast.
+    """
+    middle = scenes.extent.view(-1, *(1,) * (xy.ndim - 2), 2) / 2
+    plane = (xy - middle) / focal[..., None]
     seen = torch.cat([plane, torch.ones_like(plane[..., :1])], -1)
-    return (rotation.transpose(-1, -2) @ seen[..., None])[..., 0]
+    # The columns of a rotation are the rows of its inverse: back from camera to world.
+    return torch.stack([_dot(seen, rotation[..., axis]) for axis in range(3)], -1)
 
 
 def cast(scenes: Scenes, xy: Tensor, frame: Tensor) -> Hits:
@@ -249,9 +265,21 @@ def cast(scenes: Scenes, xy: Tensor, frame: Tensor) -> Hits:
     def at(poses: Tensor) -> Tensor:  # (B, L, T, 3) -> (B, L, P, 3)
         return poses.gather(2, frame[:, None, :, None].expand(-1, LAYERS, -1, 3))
 
-    steps, uv = _meet(scenes, ray[:, None], (at(scenes.centre), at(scenes.u), at(scenes.v)))
+    return _first(*_meet(scenes, ray[:, None], (at(scenes.centre), at(scenes.u), at(scenes.v))))
+
+
+def look(scenes: Scenes, xy: Tensor, frame: int) -> Hits:
+    """What is seen at points (B, P, 2), all in the same frame: as `cast`, for whole pictures."""
+    now = slice(frame, frame + 1)
+    ray = _rays(scenes, xy, scenes.rotation[:, now], scenes.focal[:, now])
+    pose = (scenes.centre[:, :, now], scenes.u[:, :, now], scenes.v[:, :, now])
+    return _first(*_meet(scenes, ray[:, None], pose))
+
+
+def _first(steps: Tensor, along_u: Tensor, along_v: Tensor) -> Hits:
+    """The nearest of the plates that each ray meets."""
     depth, layer = steps.min(1)
-    uv = uv.gather(1, layer[:, None, :, None].expand(-1, -1, -1, 2))[:, 0]
+    uv = torch.stack([part.gather(1, layer[:, None])[:, 0] for part in (along_u, along_v)], -1)
     return Hits(layer=layer, uv=uv, depth=depth)
 
 
@@ -281,16 +309,9 @@ def follow(scenes: Scenes, *, points: int, generator: Generator) -> ExactTracks:
 
 def _hidden(scenes: Scenes, xy: Tensor, depth: Tensor, layer: Tensor) -> Tensor:
     """(B, N, T) whether another plate is nearer along the same ray."""
-    batch, points, frames, _ = xy.shape
-    flat = xy.flatten(1, 2)
-    rotation = scenes.rotation[:, None].expand(-1, points, -1, -1, -1).flatten(1, 2)
-    ray = _rays(scenes, flat, rotation, scenes.focal[:, None].expand(-1, points, -1).flatten(1, 2))
-
-    def at(poses: Tensor) -> Tensor:  # bodies only: nothing hides behind the background
-        return poses[:, :, None].expand(-1, -1, points, -1, -1).flatten(2, 3)
-
-    steps, _ = _meet(scenes, ray[:, None], (at(scenes.centre), at(scenes.u), at(scenes.v)))
-    steps = steps.unflatten(2, (points, frames))  # (B, L, N, T)
+    ray = _rays(scenes, xy, scenes.rotation[:, None], scenes.focal[:, None])  # (B, N, T, 3)
+    pose = (scenes.centre[:, :, None], scenes.u[:, :, None], scenes.v[:, :, None])
+    steps, _, _ = _meet(scenes, ray[:, None], pose)  # (B, L, N, T)
     own = torch.nn.functional.one_hot(layer, LAYERS).bool().permute(0, 2, 1)[..., None]
     nearest = steps.masked_fill(own, torch.inf).amin(1)
     return nearest < depth - 1e-3

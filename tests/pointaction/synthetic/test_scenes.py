@@ -5,7 +5,14 @@ import torch
 from torch import Generator, Tensor
 
 from pointaction.synthetic.motions import LABELS
-from pointaction.synthetic.scenes import ExactTracks, Scenes, cast, follow, sample_scenes
+from pointaction.synthetic.scenes import (
+    ExactTracks,
+    Scenes,
+    cast,
+    follow,
+    look,
+    sample_scenes,
+)
 
 
 def perform(name: str, *, scenes: int = 8, points: int = 400) -> tuple[Scenes, ExactTracks]:
@@ -99,6 +106,15 @@ def test_a_point_is_found_again_by_looking_where_it_went() -> None:
     seen = tracks.visible[:, :, 20]
     assert torch.equal(hits.layer[seen], tracks.layer[seen])
     torch.testing.assert_close(hits.depth[seen], tracks.depth[:, :, 20][seen], rtol=1e-3, atol=0)
+
+
+def test_looking_at_a_whole_frame_is_casting_every_ray() -> None:
+    scenes, tracks = perform("opening", scenes=3, points=300)
+    whole = look(scenes, tracks.xy[:, :, 7], 7)
+    each = cast(scenes, tracks.xy[:, :, 7], torch.full(tracks.frame.shape, 7))
+    assert torch.equal(whole.layer, each.layer)
+    torch.testing.assert_close(whole.uv, each.uv)
+    torch.testing.assert_close(whole.depth, each.depth)
 
 
 def test_a_point_behind_a_body_is_not_visible() -> None:
