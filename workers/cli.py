@@ -24,10 +24,12 @@ def worker() -> None:
 def dead() -> None:
     """List the jobs that killed their workers, and the content in quarantine for it."""
     jobs = _jobs()
-    table = Table("job", "content", "attempts", "failed", box=None)
+    table = Table("attempts", "failed", box=None)
+    for name in ("job", "content"):
+        table.add_column(name, overflow="fold")  # to be copied, so never shortened
     for job in jobs.dead():
         when = datetime.fromtimestamp(job.finished_at or 0).isoformat(" ", "seconds")
-        table.add_row(job.id, job.content, str(job.attempts), when)
+        table.add_row(str(job.attempts), when, job.id, job.content)
     out.print(table if table.row_count else "no dead jobs")
     for content, job_id in jobs.quarantine().items():
         out.print(f"in quarantine: {content} (job {job_id})")
