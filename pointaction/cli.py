@@ -115,12 +115,33 @@ def train(
     seed: Annotated[int, typer.Option(help="Chance of the run.")] = 1,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    start: Annotated[Path | None, typer.Option(help="Weights whose encoder to begin with.")] = None,
 ) -> None:
     """Train on procedural motion. Call again to go on after an interruption."""
-    from pointaction.training.run import run
+    from pointaction.training.run import run_training
 
     _known(recipe, ["tiny", "full", "quick"])
-    path, digest = run(recipe, folder=folder, seed=seed, steps=steps, device=device, console=err)
+    path, digest = run_training(
+        recipe, folder=folder, seed=seed, steps=steps, device=device, start=start, console=err
+    )
+    out.print(f"weights: {path}\nsha256:  {digest}")
+
+
+@app.command()
+def pretrain(
+    recipe: Annotated[str, typer.Argument(help="tiny, full or quick.")] = "tiny",
+    folder: Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")] = Path("runs"),
+    seed: Annotated[int, typer.Option(help="Chance of the run.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Masked-trajectory pretraining; give the weights to `train --start`."""
+    from pointaction.training.run import run_pretraining
+
+    _known(recipe, ["tiny", "full", "quick"])
+    path, digest = run_pretraining(
+        recipe, folder=folder, seed=seed, steps=steps, device=device, console=err
+    )
     out.print(f"weights: {path}\nsha256:  {digest}")
 
 

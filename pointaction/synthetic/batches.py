@@ -4,7 +4,7 @@ Batch number `step` of seed `seed` is always the same batch, so that a run that 
 goes on exactly where it was.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Generator, Tensor
@@ -16,8 +16,6 @@ from pointaction.synthetic.scenes import follow, sample_scenes
 from pointaction.tokens.normalise import geometry
 from pointaction.training.augment import Augmentation, augment
 
-TRACK_COUNTS = (48, 96, 192)  # one of these per batch: the model is to take any number
-
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -26,20 +24,25 @@ class Batch:
     present: Tensor  # (B, N) bool
     label: Tensor  # (B,) index into LABELS
 
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
+
 
 class ProceduralBatches(torch.utils.data.Dataset[Batch]):
     """`batches[step]` for step in 0, 1, 2, ...; for a DataLoader with batch_size=None."""
 
-    def __init__(self, *, batch: int, frames: int, seed: int) -> None:
+    def __init__(self, *, batch: int, frames: int, tracks: tuple[int, ...], seed: int) -> None:
+        """Batches take turns with the numbers of `tracks`: the model is to take any number."""
         self.batch = batch
         self.frames = frames
+        self.tracks = tracks
         self.seed = seed
 
     def __getitem__(self, step: int) -> Batch:
         generator = Generator().manual_seed(self.seed * 1_000_003 + step)
         labels = torch.randint(len(LABELS), (self.batch,), generator=generator)
         scenes = sample_scenes(labels, frames=self.frames, generator=generator)
-        points = TRACK_COUNTS[step % len(TRACK_COUNTS)]
+        points = self.tracks[step % len(self.tracks)]
         exact = follow(scenes, points=points, generator=generator)
         seen = track_imperfectly(exact, TrackerNoise(), generator=generator)
         tracks = augment(seen.xy, seen.visible, Augmentation(), generator=generator)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 
@@ -47,6 +47,23 @@ def load_checkpoint(
     optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["chance"])
     return int(state["step"])
+
+
+def load_encoder(encoder: nn.Module, path: Path) -> None:
+    """Take over the encoder out of exported weights, of a pretraining or of a whole model.
+
+    What else is in the file (a decoder, a head) is left; the encoder must be there to the last
+    parameter.
+    """
+    state = {
+        name.removeprefix("encoder."): tensor.float()
+        for name, tensor in load_file(path).items()
+        if name.startswith("encoder.")
+    }
+    try:
+        encoder.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise InputError(f"{path} holds another encoder than this recipe's: {error}") from error
 
 
 def export_weights(model: nn.Module, path: Path) -> str:

@@ -16,6 +16,7 @@ class Recipe:
     label_smoothing: float = 0.05
     clip_norm: float = 1.0
     frames: int = 32
+    tracks: tuple[int, ...] = (48, 96, 192)  # per clip; batches take turns
 
 
 def tiny() -> Recipe:
@@ -33,4 +34,20 @@ def quick() -> Recipe:
     return replace(tiny(), steps=60, batch=32)
 
 
-RECIPES = {"tiny": tiny, "full": full, "quick": quick}
+def pretrain_tiny() -> Recipe:
+    """Masked pretraining of the tiny encoder: it sees 26 of 256 tracks, so steps are cheap."""
+    return replace(tiny(), steps=3000, learning_rate=1e-3, tracks=(256,))
+
+
+def pretrain_full() -> Recipe:
+    """The paper's size and number of tracks; for a GPU."""
+    return replace(full(), steps=60_000, batch=512, tracks=(512,))
+
+
+def pretrain_quick() -> Recipe:
+    """For trying out a change."""
+    return replace(pretrain_tiny(), steps=60, batch=32)
+
+
+TRAINING = {"tiny": tiny, "full": full, "quick": quick}
+PRETRAINING = {"tiny": pretrain_tiny, "full": pretrain_full, "quick": pretrain_quick}

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from pointaction.errors import InputError
-from pointaction.models.traction import TrAction
-from pointaction.training.loop import train
-from pointaction.training.recipes import Recipe, quick
+from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
+from pointaction.models.traction import TrAction, traction, traction_tiny
+from pointaction.training.checkpoints import export_weights, load_encoder
+from pointaction.training.loop import pretrain, train
+from pointaction.training.recipes import Recipe, pretrain_quick, quick
 from pointaction.training.schedule import warmup_cosine
 
 
@@ -17,7 +19,7 @@ def small(steps: int) -> Recipe:
 
 
 def run(recipe: Recipe, checkpoint: Path, losses: list[float], *, stop_after: int = 99) -> TrAction:
-    def report(step: int, loss: float, right: float) -> None:
+    def report(step: int, loss: float, right: float | None) -> None:
         losses.append(loss)
         if step == stop_after:
             raise KeyboardInterrupt
@@ -54,6 +56,42 @@ def test_it_learns(tmp_path: Path) -> None:
     recipe = replace(quick(), steps=24, batch=8)
     run(recipe, tmp_path / "run.pt", losses)
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.1
+
+
+def test_pretraining_is_the_same_run_each_time_and_gets_better(tmp_path: Path) -> None:
+    def run_once(name: str) -> list[float]:
+        losses: list[float] = []
+        pretrain(
+            replace(pretrain_quick(), steps=24, batch=8),
+            seed=3,
+            device=torch.device("cpu"),
+            checkpoint=tmp_path / name,
+            report=lambda step, loss, right: losses.append(loss),
+            workers=0,
+        )
+        return losses
+
+    losses = run_once("one.pt")
+    assert losses == run_once("other.pt")
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+def test_a_training_may_start_with_a_pretrained_encoder(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    pretrained = MaskedPretraining(traction_tiny(3).encoder, MaskedConfig())
+    export_weights(pretrained, tmp_path / "start.safetensors")
+    encoder = traction_tiny(33).encoder
+    load_encoder(encoder, tmp_path / "start.safetensors")
+    for name, value in encoder.state_dict().items():
+        torch.testing.assert_close(
+            value, pretrained.encoder.state_dict()[name], rtol=1e-3, atol=1e-4
+        )  # it was stored in half precision
+
+
+def test_an_encoder_of_another_size_is_refused(tmp_path: Path) -> None:
+    export_weights(traction_tiny(3), tmp_path / "start.safetensors")
+    with pytest.raises(InputError, match="another encoder"):
+        load_encoder(traction(3).encoder, tmp_path / "start.safetensors")
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
