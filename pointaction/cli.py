@@ -8,7 +8,8 @@ import glob
 import json
 import os
 import sys
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -145,39 +146,69 @@ def pretrain(
     out.print(f"weights: {path}\nsha256:  {digest}")
 
 
-@app.command()
-def evaluate(
-    what: Annotated[str, typer.Argument(help="procedural")] = "procedural",
+evaluation = typer.Typer(help="Measure a model.", no_args_is_help=True)
+app.add_typer(evaluation, name="evaluate")
+
+
+@evaluation.command()
+def procedural(
     model: Model = "traction-tiny",
     per_class: Annotated[int, typer.Option(min=1, help="Clips per class.")] = 20,
     tracks: Annotated[int, typer.Option(help="Points per clip.")] = 512,
     seed: Annotated[int, typer.Option(help="Which held-out performances.")] = 0,
     pixels: Annotated[bool, typer.Option(help="Also render and track.")] = True,
 ) -> None:
-    """Measure a model on held-out procedural motion: from exact tracks, and from pixels."""
+    """Held-out procedural motion: from exact tracks, and from rendered pixels."""
     from pointaction.evaluation.procedural import evaluate_exact, evaluate_pixels
     from pointaction.pipeline import Recogniser
 
-    _known(what, ["procedural"])
     recogniser = Recogniser.load(STORE, model)
-    ways = {"exact tracks": evaluate_exact} | (
-        {"rendered pixels": evaluate_pixels} if pixels else {}
-    )
+    ways = {"exact tracks": evaluate_exact}
+    if pixels:
+        ways["rendered pixels"] = evaluate_pixels
     for name, way in ways.items():
-        with _progress() as progress:
-            task = progress.add_task(name, total=None)
+        with _counting(name) as progress:
             outcome = way(
-                recogniser,
-                per_class=per_class,
-                tracks=tracks,
-                seed=seed,
-                progress=lambda done, total, bar=progress, task=task: bar.update(  # type: ignore[misc]
-                    task, completed=done, total=total
-                ),
+                recogniser, per_class=per_class, tracks=tracks, seed=seed, progress=progress
             )
         out.print(f"[bold]{name}[/]: top-1 {outcome.accuracy}  ({tracks} tracks, seed {seed})")
         for true, said, times in outcome.confusions[:5]:
             out.print(f"    {true} taken for {said}: {times}", style="dim")
+
+
+@evaluation.command()
+def fewshot(
+    folder: Annotated[Path, typer.Argument(help="One folder per label, with clips in it.")],
+    model: Model = "traction-tiny",
+    ways: Annotated[int, typer.Option(min=2)] = 5,
+    shots: Annotated[tuple[int, int], typer.Option(help="Two numbers of examples to try.")] = (
+        1,
+        5,
+    ),
+    queries: Annotated[int, typer.Option(min=1, help="Per class and episode.")] = 5,
+    episodes: Annotated[int, typer.Option(min=2)] = 1000,
+    tracks: Annotated[int, typer.Option(help="Points per clip.")] = 512,
+    seed: Annotated[int, typer.Option(help="Which episodes.")] = 0,
+) -> None:
+    """Clips of your own: nearest prototype on the frozen encoder, over many episodes."""
+    from torch import Generator
+
+    from pointaction.evaluation.fewshot import embed_folder, evaluate_episodes
+    from pointaction.pipeline import Recogniser
+
+    recogniser = Recogniser.load(STORE, model)
+    with _counting("embed") as progress:
+        clips = embed_folder(recogniser, folder, tracks=tracks, progress=progress)
+    for count in shots:
+        result = evaluate_episodes(
+            clips,
+            ways=ways,
+            shots=count,
+            queries=queries,
+            episodes=episodes,
+            generator=Generator().manual_seed(seed),
+        )
+        out.print(f"{result}  ({len(clips.labels)} clips, {tracks} tracks, seed {seed})")
 
 
 @app.command()
@@ -252,6 +283,14 @@ def show_predictions(predictions: list[dict[str, Any]], console: Console) -> Non
     for prediction in predictions:
         bar = "█" * round(30 * prediction["score"])
         console.print(f"  {prediction['score']:6.1%}  {bar:<30}  {prediction['label']}")
+
+
+@contextmanager
+def _counting(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for work that says how many of how many are done."""
+    with _progress() as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _progress(*, quiet: bool = False) -> Progress:

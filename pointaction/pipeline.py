@@ -104,14 +104,24 @@ class Recogniser:
         """Scores for every label and the attention of each head, from tracks of any N and T."""
         tracks = lift(tracks, report=report)
         enter("tokenise", report)
-        on_clock = resample(tracks, self.model.encoder.config.frames)
-        assert on_clock.depth is not None  # lifted above
-        xy, visible = to_units(on_clock)
+        inputs = self._inputs(tracks)
+        enter("classify", report)
         with torch.inference_mode():
-            shape = geometry(xy, torch.from_numpy(np.ascontiguousarray(on_clock.depth))[None])
-            enter("classify", report)
-            logits, attention = self.model(shape, visible)
+            logits, attention = self.model(*inputs)
         enter("explain", report)
         shares = logits[0].softmax(-1).tolist()
         ranked = sorted(zip(self.entry.labels, shares, strict=True), key=lambda pair: -pair[1])
         return Recognition(scores=dict(ranked), attention=attention[0].numpy(), tracks=tracks)
+
+    def embed(self, tracks: Tracks) -> torch.Tensor:
+        """The clip as its CLS token (D,): what few-shot classifiers compare."""
+        with torch.inference_mode():
+            return self.model.encoder(*self._inputs(lift(tracks))).cls[0]
+
+    def _inputs(self, tracks: Tracks) -> tuple[torch.Tensor, torch.Tensor]:
+        """Geometry (1, N, T, 3) and visibility (1, N, T) on the model's own clock."""
+        on_clock = resample(tracks, self.model.encoder.config.frames)
+        assert on_clock.depth is not None  # the callers lift
+        xy, visible = to_units(on_clock)
+        depth = torch.from_numpy(np.ascontiguousarray(on_clock.depth))[None]
+        return geometry(xy, depth), visible
