@@ -21,6 +21,7 @@ from rich.table import Table
 
 from pointaction.errors import InputError, PointActionError
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
     help="Says what is being done in a short clip from how points move.",
@@ -30,7 +31,7 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-CLIP_SUFFIXES = (".mp4", ".webm", ".mov", ".avi", ".mkv", ".npz")
+TAKEN = (*SUFFIXES, ".npz")
 STORE = Path(os.environ.get("POINTACTION_MODEL_STORE", DEFAULT_STORE))
 
 Files = Annotated[list[str], typer.Argument(help="Clips, .tracks.npz, folders or globs.")]
@@ -249,10 +250,10 @@ def _expand(patterns: list[str]) -> list[Path]:
     for pattern in patterns:
         for name in sorted(glob.glob(pattern, recursive=True)) or [pattern]:
             path = Path(name)
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in CLIP_SUFFIXES)
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in TAKEN)
             paths |= dict.fromkeys(inside if path.is_dir() else [path])
     if not paths:
-        raise InputError(f"no clips in {', '.join(patterns)}; looked for {' '.join(CLIP_SUFFIXES)}")
+        raise InputError(f"no clips in {', '.join(patterns)}; looked for {' '.join(TAKEN)}")
     return list(paths)
 
 

@@ -22,6 +22,8 @@ class RemoteService:
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The server's answer for a clip or a `.tracks.npz`; raises PointActionError."""
+        if not path.is_file():
+            raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
         part = "tracks" if path.suffix == ".npz" else "clip"
         fields: dict[str, Any] = {"top_k": str(top_k)}
         if self.model:

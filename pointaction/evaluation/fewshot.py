@@ -15,9 +15,8 @@ from pointaction.errors import InputError
 from pointaction.fewshot.episodes import sample_episode
 from pointaction.fewshot.prototypes import similarities
 from pointaction.pipeline import Recogniser, track_clip
+from pointaction.video.container import SUFFIXES
 from pointaction.video.decode import decode
-
-_SUFFIXES = (".mp4", ".webm", ".mov", ".avi", ".mkv")
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
 
@@ -52,7 +51,7 @@ def embed_folder(
     recogniser: Recogniser, folder: Path, *, tracks: int, progress: Progress
 ) -> Embedded:
     """Every clip of folder/<label>/; raises InputError for a folder that is laid out otherwise."""
-    clips = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _SUFFIXES)
+    clips = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in SUFFIXES)
     names = sorted({path.parent.name for path in clips})
     if len(names) < 2:
         raise InputError(f"{folder} needs two folders or more, one per label, with clips in them")

@@ -1,6 +1,7 @@
 """Tell a video container by its first bytes. No decoder is loaded: the web process asks too."""
 
 NAMES = ("mp4", "mov", "webm", "mkv", "avi")
+SUFFIXES = tuple(f".{name}" for name in NAMES)  # of the files that hold them
 HEAD_BYTES = 64  # what `sniff` wants to see; more does not hurt
 
 # The one demuxer that each container is opened with. Nothing is probed, so a playlist or a

@@ -65,6 +65,14 @@ def test_a_server_answers_as_this_process_does(folder: Path, stack: Stack) -> No
     assert json.loads(bad.stdout)["problem"]["kind"] == "unsupported-clip"
 
 
+def test_a_file_that_is_not_there_is_named(folder: Path, stack: Stack) -> None:
+    for way in (["--local"], ["--server", str(stack.client.base_url)]):
+        done = call("classify", folder / "none.mp4", folder / "a.mp4", "--json", *way)
+        missing, good = (json.loads(line) for line in done.stdout.splitlines())
+        assert missing["problem"]["kind"] == "no-such-file"
+        assert good["predictions"]
+
+
 def test_no_server_is_said_with_what_to_do(folder: Path) -> None:
     done = call("classify", folder / "a.mp4", "--json", "--server", "http://127.0.0.1:9")
     assert "pointaction serve" in json.loads(done.stdout)["problem"]["detail"]
