@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.machine import describe, write
+from benchmarks.machine import descendants, describe, write
 from pointaction.local import LocalService
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.remote import RemoteService
@@ -98,7 +98,7 @@ def _peak_memory(root: int) -> dict[str, float]:
         "serve": "api",
     }
     peaks: dict[str, float] = {}
-    for pid in _tree(root):
+    for pid in [root, *descendants(root)]:
         try:
             command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
             status = Path(f"/proc/{pid}/status").read_text()
@@ -109,15 +109,6 @@ def _peak_memory(root: int) -> dict[str, float]:
         number = 1 + sum(name.startswith(role) for name in peaks)
         peaks[f"{role} {number}"] = int(peak.split()[1]) / 1024
     return peaks
-
-
-def _tree(root: int) -> list[int]:
-    """A process and its descendants."""
-    found = [root]
-    for pid in found:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found
 
 
 def _report(

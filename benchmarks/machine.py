@@ -1,4 +1,4 @@
-"""What a result must say of where it was measured."""
+"""The machine that something is measured on: what it is, and what runs on it."""
 
 import os
 import platform
@@ -22,6 +22,15 @@ def describe() -> str:
             f"- commit {commit or 'unknown'}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         ]
     )
+
+
+def descendants(root: int) -> list[int]:
+    """Process ids of a process's children, their children, and so on."""
+    found = [root]
+    for pid in found:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found[1:]
 
 
 def write(name: str, text: str) -> Path:

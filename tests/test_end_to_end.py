@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.machine import descendants
 from pointaction.synthetic.motions import mirrored
 from pointaction.tracks import Tracks
 from pointaction.video.encode import encode_mp4
@@ -105,19 +106,11 @@ def test_the_attention_comes_with_its_tracks(client: httpx.Client) -> None:
 def worker_processes(server: int) -> list[int]:
     """Process ids of the worker (parent first, then its pool process)."""
     found = []
-    for pid in _descendants(server):
+    for pid in descendants(server):
         command = Path(f"/proc/{pid}/cmdline").read_text()
         if "workers.launch" in command:
             found.append(pid)
     return found
-
-
-def _descendants(root: int) -> list[int]:
-    found = [root]
-    for pid in found:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
-    return found[1:]
 
 
 def follow(client: httpx.Client, url: str, until: set[str], *, within_s: float) -> dict[str, Any]:
