@@ -167,12 +167,12 @@ class _Memory:
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
     def was_short(self) -> bool:
-        """FFmpeg's decoders often call it damage when they are refused memory. No single frame is
-        nearly as large as a quarter of the default limit, so a peak below that was no shortage.
+        """FFmpeg's decoders often call it damage when they are refused memory. What they ask for at
+        once is far less than half of any sensible limit, so a peak below that was no shortage.
         """
         if not self.status:
             return False
-        return self._bytes(b"VmPeak") - self.before > 0.75 * self.allowed
+        return self._bytes(b"VmPeak") - self.before > 0.5 * self.allowed
 
     def _bytes(self, name: bytes) -> int:
         text = os.pread(self.status, 1 << 13, 0)

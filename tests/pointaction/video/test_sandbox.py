@@ -67,10 +67,11 @@ def test_a_decoder_that_hoards_memory_is_stopped(hostile: Hostile, clip: Path) -
     assert failure.value.limit == 50
 
 
-def test_a_clip_too_large_for_the_memory_is_told_so(make_video: MakeVideo) -> None:
+@pytest.mark.parametrize("memory_mb", [12, 16, 20, 24])
+def test_a_clip_too_large_for_the_memory_is_told_so(make_video: MakeVideo, memory_mb: int) -> None:
     large = make_video(size=(1920, 1080), codec_options={"preset": "ultrafast"})
     with pytest.raises(LimitExceeded) as failure:
-        decode(large, limits=DecodeLimits(memory_mb=8))
+        decode(large, limits=DecodeLimits(memory_mb=memory_mb))
     assert failure.value.kind == "decoding-needs-too-much-memory"
 
 
