@@ -36,6 +36,11 @@ STORE = Path(os.environ.get("POINTACTION_MODEL_STORE", DEFAULT_STORE))
 
 Files = Annotated[list[str], typer.Argument(help="Clips, .tracks.npz, folders or globs.")]
 Model = Annotated[str, typer.Option(help="A model of the catalogue.")]
+RecipeName = Annotated[str, typer.Argument(help="tiny, full or quick.")]
+RunFolder = Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")]
+RunSeed = Annotated[int, typer.Option(help="Chance of the run.")]
+RunSteps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 
 
 class Service(Protocol):
@@ -112,11 +117,11 @@ def track(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="tiny, full or quick.")] = "tiny",
-    folder: Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")] = Path("runs"),
-    seed: Annotated[int, typer.Option(help="Chance of the run.")] = 1,
-    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    recipe: RecipeName = "tiny",
+    folder: RunFolder = Path("runs"),
+    seed: RunSeed = 1,
+    steps: RunSteps = None,
+    device: Device = "cpu",
     start: Annotated[Path | None, typer.Option(help="Weights whose encoder to begin with.")] = None,
 ) -> None:
     """Train on procedural motion. Call again to go on after an interruption."""
@@ -131,11 +136,11 @@ def train(
 
 @app.command()
 def pretrain(
-    recipe: Annotated[str, typer.Argument(help="tiny, full or quick.")] = "tiny",
-    folder: Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")] = Path("runs"),
-    seed: Annotated[int, typer.Option(help="Chance of the run.")] = 1,
-    steps: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    recipe: RecipeName = "tiny",
+    folder: RunFolder = Path("runs"),
+    seed: RunSeed = 1,
+    steps: RunSteps = None,
+    device: Device = "cpu",
 ) -> None:
     """Masked-trajectory pretraining; give the weights to `train --start`."""
     from pointaction.training.run import run_pretraining

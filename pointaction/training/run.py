@@ -3,51 +3,59 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
 
 from pointaction.training.checkpoints import export_weights
 from pointaction.training.loop import Report, pretrain, train
 from pointaction.training.recipes import PRETRAINING, TRAINING, Recipe
 
+Outcome = tuple[Path, str]  # where the weights are, and their SHA-256
 
-def run_training(
-    name: str,
+
+class Learn(Protocol):
+    """`loop.train` or `loop.pretrain`."""
+
+    def __call__(
+        self, recipe: Recipe, *, seed: int, device: torch.device, checkpoint: Path, report: Report
+    ) -> nn.Module: ...
+
+
+def run_training(name: str, *, start: Path | None, folder: Path, **options: Any) -> Outcome:
+    """Train recipe `name` in `folder`, beginning with the encoder of `start` where there is one.
+
+    The other options are those of `_run`.
+    """
+    return _run(partial(train, start=start), TRAINING[name](), folder / name, **options)
+
+
+def run_pretraining(name: str, *, folder: Path, **options: Any) -> Outcome:
+    """As `run_training`, for masked pretraining; the weights are to start a training with."""
+    return _run(pretrain, PRETRAINING[name](), folder / f"pretrain-{name}", **options)
+
+
+def _run(
+    learn: Learn,
+    recipe: Recipe,
+    place: Path,
     *,
-    folder: Path,
     seed: int,
     steps: int | None,
     device: str,
-    start: Path | None,
     console: Console,
-) -> tuple[Path, str]:
-    """Train recipe `name` in `folder`; returns the weights' path and SHA-256."""
-    recipe = _shortened(TRAINING[name](), steps)
-    place = folder / f"{name}-seed{seed}"
+) -> Outcome:
+    """Learn with a progress bar; `steps` are instead of the recipe's."""
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    place = place.with_name(f"{place.name}-seed{seed}")
     with _progress(recipe, console) as report:
-        model = train(
-            recipe,
-            seed=seed,
-            device=torch.device(device),
-            checkpoint=place / "checkpoint.pt",
-            report=report,
-            start=start,
-        )
-    path = place / "weights.safetensors"
-    return path, export_weights(model, path)
-
-
-def run_pretraining(
-    name: str, *, folder: Path, seed: int, steps: int | None, device: str, console: Console
-) -> tuple[Path, str]:
-    """As `run_training`, for masked pretraining; the weights are to start a training with."""
-    recipe = _shortened(PRETRAINING[name](), steps)
-    place = folder / f"pretrain-{name}-seed{seed}"
-    with _progress(recipe, console) as report:
-        model = pretrain(
+        model = learn(
             recipe,
             seed=seed,
             device=torch.device(device),
@@ -56,10 +64,6 @@ def run_pretraining(
         )
     path = place / "weights.safetensors"
     return path, export_weights(model, path)
-
-
-def _shortened(recipe: Recipe, steps: int | None) -> Recipe:
-    return recipe if steps is None else replace(recipe, steps=steps)
 
 
 @contextmanager
