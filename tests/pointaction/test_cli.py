@@ -3,9 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from pointaction.cli import app
@@ -98,20 +96,13 @@ def test_models_are_listed_with_their_licence() -> None:
     assert "Apache-2.0" in shown
 
 
-def test_a_rendered_clip_is_the_same_for_the_same_seed_and_another_for_another(
-    tmp_path: Path,
-) -> None:
-    """By its pictures: the bytes are the encoder's business, and now and then differ a little."""
-
-    def pictures(name: str, seed: int) -> NDArray[np.float64]:
-        path = tmp_path / name
-        call("render", "falling", "-o", path, "--side", 64, "--seed", seed)
-        return decode(path, frames=8, short_side=32).frames.mean((0, 3))
-
-    first = pictures("one.mp4", 0)
-    np.testing.assert_allclose(pictures("same.mp4", 0), first, atol=2)  # of 255
-    other = pictures("other.mp4", 1)
-    assert other.shape != first.shape or np.abs(other - first).mean() > 5
+def test_a_motion_is_rendered_as_a_clip(tmp_path: Path) -> None:
+    """That equal seeds give equal pixels is tested where they are made, in test_render.py."""
+    path = tmp_path / "falling.mp4"
+    assert call("render", "falling", "-o", path, "--side", 64).exit_code == 0
+    source = decode(path, frames=8, short_side=32).source
+    assert source.frames == 48
+    assert max(source.width, source.height) == 64
 
 
 def test_training_ends_in_weights_and_their_digest(tmp_path: Path) -> None:
