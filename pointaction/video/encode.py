@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from pointaction.errors import InputError
 
-_OPTIONS = {"crf": "20", "preset": "veryfast"}
+# Without macroblock trees: x264's (build 165, AVX-512) let what earlier encodings have left in
+# memory decide about the last macroblock, so that equal frames now and then became other files.
+_OPTIONS = {"crf": "20", "preset": "veryfast", "mbtree": "0"}
 _TICKS_PER_S = 90_000  # finer than any frame rate, so that odd rates do not drift
 _BT709 = 1  # what players assume of video without a label, and so what ours is labelled
 

@@ -8,10 +8,12 @@ from typer.testing import CliRunner, Result
 
 from pointaction.cli import app
 from pointaction.errors import InputError
+from pointaction.models.calibration import Calibration
 from pointaction.tracks import Tracks
 from pointaction.video.decode import decode
 from service.demo import BUNDLED
 from tests.conftest import Stack
+from tests.pointaction.models.stores import small_store
 
 
 def call(*words: str | Path | int) -> Result:
@@ -41,6 +43,26 @@ def test_a_clip_is_answered_and_drawn(folder: Path) -> None:
     assert done.exit_code == 0
     assert "moving left" in done.stdout
     assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("threshold", "said"), [(1.01, True), (0.0, False), (None, None)], ids=str)
+def test_a_motion_without_a_name_is_said_to_be_none_of_these(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    threshold: float | None,
+    said: bool | None,
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    calibration = threshold is not None and Calibration(
+        temperature=1.0, threshold=threshold, score="sureness"
+    )
+    small_store(store, calibration or None)
+    monkeypatch.setattr("pointaction.cli.STORE", store)
+    words = ("classify", folder / "a.mp4", "--local", "--model", "small", "--tracks", 32)
+    assert json.loads(call(*words, "--json").stdout)["none_of_these"] is said
+    assert ("none of these: " in call(*words).stdout) is bool(said)
 
 
 def test_tracks_are_written_and_classified_without_the_clip(folder: Path) -> None:
@@ -96,8 +118,18 @@ def test_models_are_listed_with_their_licence() -> None:
     assert "Apache-2.0" in shown
 
 
+def test_a_rendered_clip_is_the_same_for_the_same_seed_alone(tmp_path: Path) -> None:
+    def rendered(seed: int) -> bytes:
+        path = tmp_path / "falling.mp4"
+        call("render", "falling", "-o", path, "--side", 64, "--seed", seed)
+        return path.read_bytes()
+
+    first = rendered(0)
+    assert rendered(0) == first
+    assert rendered(1) != first
+
+
 def test_a_motion_is_rendered_as_a_clip(tmp_path: Path) -> None:
-    """That equal seeds give equal pixels is tested where they are made, in test_render.py."""
     path = tmp_path / "falling.mp4"
     assert call("render", "falling", "-o", path, "--side", 64).exit_code == 0
     source = decode(path, frames=8, short_side=32).source
