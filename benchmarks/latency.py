@@ -23,8 +23,8 @@ from benchmarks.machine import descendants, describe, write
 from pointaction.local import LocalService
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.remote import RemoteService
-from pointaction.synthetic.motions import LABELS
 from pointaction.synthetic.sample import write_sample
+from pointaction.synthetic.vocabulary import LABELS
 from service.demo import serving
 
 MODEL = "traction-tiny"

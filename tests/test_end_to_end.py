@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.machine import descendants
-from pointaction.synthetic.motions import mirrored
+from pointaction.synthetic.vocabulary import mirrored
 from pointaction.tracks import Tracks
 from pointaction.video.encode import encode_mp4
 from service.demo import BUNDLED

@@ -1,55 +1,83 @@
 """Endless batches of procedural clips, ready for the model.
 
-Batch number `step` of seed `seed` is always the same batch, so that a run that was interrupted
+Batch number `number` of seed `seed` is always the same batch, so that a run that was interrupted
 goes on exactly where it was.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
 from pointaction.depth.looming import looming
-from pointaction.synthetic.motions import LABELS
 from pointaction.synthetic.noise import TrackerNoise, track_imperfectly
-from pointaction.synthetic.scenes import follow, sample_scenes
+from pointaction.synthetic.programs import sample_programs
+from pointaction.synthetic.scenes import follow
+from pointaction.synthetic.score import Score
+from pointaction.synthetic.stage import perform
+from pointaction.synthetic.variety import TRAINING, Variety
+from pointaction.synthetic.vocabulary import LABELS, build
 from pointaction.tokens.normalise import geometry
 from pointaction.training.augment import Augmentation, augment
+from pointaction.training.batch import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Batch:
-    geometry: Tensor  # (B, N, T, 3)
-    visible: Tensor  # (B, N, T) bool
-    present: Tensor  # (B, N) bool
-    label: Tensor  # (B,) index into LABELS
+class Mixture:
+    """What a batch is made of."""
 
-    def to(self, device: torch.device) -> "Batch":
-        return Batch(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
+    named: int  # clips of named motions, drawn at random
+    programs: int = 0  # motions without a name, which no other batch has
+    performances: int = 3  # clips of each program
+    frames: int = 32
+    tracks: tuple[int, ...] = (128,)  # per clip; batches take turns
+    focus: float = 1.0  # at most so much more of the points for bodies, see `scenes.follow`
+    variety: Variety = TRAINING
+    noise: TrackerNoise = TrackerNoise()
+    augmentation: Augmentation = Augmentation()
+
+    @property
+    def clips(self) -> int:
+        return self.named + self.programs * self.performances
 
 
 class ProceduralBatches(torch.utils.data.Dataset[Batch]):
-    """`batches[step]` for step in 0, 1, 2, ...; for a DataLoader with batch_size=None."""
+    """`batches[number]` for number in 0, 1, 2, ...; for a DataLoader with batch_size=None."""
 
-    def __init__(self, *, batch: int, frames: int, tracks: tuple[int, ...], seed: int) -> None:
-        """Batches take turns with the numbers of `tracks`: the model is to take any number."""
-        self.batch = batch
-        self.frames = frames
-        self.tracks = tracks
+    def __init__(self, mixture: Mixture, *, seed: int) -> None:
+        self.mixture = mixture
         self.seed = seed
 
-    def __getitem__(self, step: int) -> Batch:
-        generator = Generator().manual_seed(self.seed * 1_000_003 + step)
-        labels = torch.randint(len(LABELS), (self.batch,), generator=generator)
-        scenes = sample_scenes(labels, frames=self.frames, generator=generator)
-        points = self.tracks[step % len(self.tracks)]
-        exact = follow(scenes, points=points, generator=generator)
-        seen = track_imperfectly(exact, TrackerNoise(), generator=generator)
-        tracks = augment(seen.xy, seen.visible, Augmentation(), generator=generator)
+    def __getitem__(self, number: int) -> Batch:
+        mixture = self.mixture
+        generator = Generator().manual_seed(self.seed * 1_000_003 + number)
+        score, label, group = _draw(mixture, generator)
+        scenes = perform(
+            score, frames=mixture.frames, generator=generator, variety=mixture.variety, label=label
+        )
+        points = mixture.tracks[number % len(mixture.tracks)]
+        focus = torch.rand(len(scenes.label), generator=generator) * mixture.focus
+        exact = follow(scenes, points=points, generator=generator, focus=focus)
+        seen = track_imperfectly(exact, mixture.noise, generator=generator)
+        tracks = augment(seen.xy, seen.visible, mixture.augmentation, generator=generator)
         depth = looming(tracks.xy, tracks.visible)
         return Batch(
             geometry=geometry(tracks.xy, depth),
             visible=tracks.visible,
             present=tracks.present,
-            label=labels,
+            label=label,
+            group=group,
         )
+
+
+def _draw(mixture: Mixture, generator: Generator) -> tuple[Score, Tensor, Tensor]:
+    """Scores, labels (-1: none) and groups, the named clips first."""
+    label = torch.randint(len(LABELS), (mixture.named,), generator=generator)
+    group = torch.arange(mixture.programs).repeat_interleave(mixture.performances)
+    scores = []
+    if mixture.named:
+        scores.append(build(label, generator))
+    if mixture.programs:
+        scores.append(sample_programs(mixture.programs, generator).rows(group))
+    nameless = torch.full_like(group, -1)
+    return Score.join(scores), torch.cat([label, nameless]), torch.cat([label, len(LABELS) + group])

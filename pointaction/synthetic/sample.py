@@ -6,9 +6,9 @@ import torch
 from torch import Generator
 
 from pointaction.errors import InputError
-from pointaction.synthetic.motions import LABELS
 from pointaction.synthetic.render import render
-from pointaction.synthetic.scenes import sample_scenes
+from pointaction.synthetic.stage import sample_scenes
+from pointaction.synthetic.vocabulary import LABELS
 from pointaction.video.encode import encode_mp4
 
 

@@ -1,146 +1,134 @@
-"""What a motion's name promises is what its points do; directions are the viewer's."""
+"""Who sees what, in worlds of one or two parts and in random ones."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from pointaction.synthetic.motions import LABELS
-from pointaction.synthetic.scenes import (
-    ExactTracks,
-    Scenes,
-    cast,
-    follow,
-    look,
-    sample_scenes,
-)
+from pointaction.synthetic.programs import sample_programs
+from pointaction.synthetic.scenes import Scenes, follow, look
+from pointaction.synthetic.stage import perform
+from tests.pointaction.synthetic.hand_made import BALL, BOX, world
+
+MIDDLE = torch.tensor([[[0.5, 0.5]]])
 
 
-def perform(name: str, *, scenes: int = 8, points: int = 400) -> tuple[Scenes, ExactTracks]:
+def random_scenes(count: int, *, frames: int = 16) -> Scenes:
     generator = Generator().manual_seed(0)
-    labels = torch.full((scenes,), LABELS.index(name))
-    made = sample_scenes(labels, frames=32, generator=generator)
-    return made, follow(made, points=points, generator=generator)
+    return perform(sample_programs(count, generator), frames=frames, generator=generator)
 
 
-def change(name: str, layer: int) -> Tensor:
-    """Mean displacement (scenes, 2) of a layer's points from the first to the last frame."""
-    _, tracks = perform(name)
-    on = (tracks.layer == layer)[..., None].float()
-    way = tracks.xy[:, :, -1] - tracks.xy[:, :, 0]
-    return (way * on).sum(1) / on.sum(1).clamp(min=1)
+@pytest.mark.parametrize("part", [BALL, BOX])
+def test_the_middle_of_the_picture_sees_the_front_of_what_is_there(part: int) -> None:
+    hits = look(world({part: ((0, 0, 1), 0.5)}), MIDDLE, 0)
+    assert hits.layer.item() == 1 + part
+    assert hits.depth.item() == pytest.approx(1.5)  # from -1 to the front at 0.5
+    assert hits.place[0, 0].tolist() == pytest.approx([0, 0, -1], abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("name", "axis", "sign"),
-    [
-        ("moving left", 0, -1),
-        ("moving right", 0, 1),
-        ("moving up", 1, -1),
-        ("moving down", 1, 1),
-        ("falling", 1, 1),
-        ("rolling left", 0, -1),
-    ],
-)
-def test_a_body_goes_where_its_motion_says(name: str, axis: int, sign: int) -> None:
-    assert (sign * change(name, layer=1)[:, axis] > 0.05).all()
+def test_beside_all_parts_there_is_the_room() -> None:
+    hits = look(world({BALL: ((0, 0, 1), 0.5)}), torch.tensor([[[0.05, 0.5]]]), 0)
+    assert hits.layer.item() == 0
+    assert hits.place[0, 0].tolist() == pytest.approx([-1.8, 0, 3])  # the wall 4 ahead
 
 
-@pytest.mark.parametrize(
-    ("name", "axis", "sign"),
-    [
-        ("camera panning left", 0, 1),
-        ("camera panning right", 0, -1),
-        ("camera tilting up", 1, 1),
-        ("camera tilting down", 1, -1),
-    ],
-)
-def test_the_picture_moves_against_the_camera(name: str, axis: int, sign: int) -> None:
-    assert (sign * change(name, layer=0)[:, axis] > 0.05).all()
+def test_the_nearer_of_two_is_seen() -> None:
+    scenes = world({BALL: ((0, 0, 1), 0.2), BOX: ((0, 0, 0.2), 0.1)})
+    assert look(scenes, MIDDLE, 0).layer.item() == 1 + BOX
 
 
-@pytest.mark.parametrize(
-    ("name", "layer", "sign"),
-    [
-        ("turning clockwise", 1, 1),
-        ("turning anticlockwise", 1, -1),
-        ("camera rolling clockwise", 0, -1),
-        ("camera rolling anticlockwise", 0, 1),
-    ],
-)
-def test_turning_has_the_sense_of_a_clock_on_the_screen(name: str, layer: int, sign: int) -> None:
-    _, tracks = perform(name)
-    for scene in range(len(tracks.xy)):
-        points = tracks.xy[scene, tracks.layer[scene] == layer]  # (n, T, 2)
-        arm = points - points.mean(0, keepdim=True)
-        turn = arm[:, :-1, 0] * arm[:, 1:, 1] - arm[:, :-1, 1] * arm[:, 1:, 0]
-        assert sign * turn.mean() > 0  # y points down: a positive cross product is clockwise
+def test_a_hits_place_maps_back_to_its_pixel() -> None:
+    scenes = random_scenes(6)
+    xy = torch.rand(6, 200, 2, generator=Generator().manual_seed(1)) * scenes.extent[:, None]
+    hits = look(scenes, xy, 7)
+    rows, part = torch.arange(6)[:, None], (hits.layer - 1).clamp(min=0)
+    turn, half = scenes.turn[rows, part, 7], scenes.half[rows, part, 7]
+    on_part = (turn @ (hits.place * half)[..., None])[..., 0] + scenes.centre[rows, part, 7]
+    point = torch.where((hits.layer == 0)[..., None], hits.place, on_part)
+    camera = ((point - scenes.eye[:, 7, None]) @ scenes.rotation[:, 7].transpose(-1, -2)).unbind(-1)
+    plane = torch.stack([camera[0], camera[1]], -1) / camera[2][..., None]
+    back = plane * scenes.focal[:, 7, None, None] + scenes.extent[:, None] / 2
+    torch.testing.assert_close(back, xy, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("name", "layer", "grows"),
-    [
-        ("moving towards the camera", 1, True),
-        ("moving away from the camera", 1, False),
-        ("camera zooming in", 0, True),
-        ("camera zooming out", 0, False),
-    ],
-)
-def test_what_comes_nearer_or_is_zoomed_in_grows(name: str, layer: int, grows: bool) -> None:
-    _, tracks = perform(name)
-    for scene in range(len(tracks.xy)):
-        points = tracks.xy[scene, tracks.layer[scene] == layer]
-        spread = points.std(0).mean(-1)
-        assert (spread[-1] > spread[0]) == grows
+def _tracked(scenes: Scenes, layer: int) -> Tensor:
+    """Visible shares (T,) of the points that were chosen on a layer in the first frame."""
+    tracks = follow(scenes, points=2000, generator=Generator().manual_seed(0))
+    chosen = (tracks.layer[0] == layer) & (tracks.frame[0] == 0)
+    return tracks.visible[0, chosen].float().mean(0)
 
 
-def test_a_body_that_comes_nearer_has_falling_depth() -> None:
-    _, tracks = perform("moving towards the camera")
-    depth = tracks.depth[tracks.layer == 1]
-    assert (depth[:, -1] < 0.75 * depth[:, 0]).all()
+@pytest.mark.parametrize("part", [BALL, BOX])
+def test_what_passes_behind_something_is_hidden_and_before_it_is_not(part: int) -> None:
+    frames = 2
+    for depth, hidden in ((1.0, True), (-0.3, False)):
+        scenes = world({part: ((0, 0, 0.3), 0.25), 1: ((0, 0, depth), 0.05)}, frames=frames)
+        scenes.centre[0, 1, 0, 0] = 0.6 * (1 + depth) / 1.3  # beside it in the first frame
+        share = _tracked(scenes, 2)
+        assert share[0] > 0.99
+        assert share[1] == 0 if hidden else share[1] > 0.6  # its side has turned away
 
 
-def test_a_point_is_found_again_by_looking_where_it_went() -> None:
-    """Follow a visible point to frame 20, cast a ray there: the same layer at the same depth."""
-    scenes, tracks = perform("passing each other", scenes=4, points=200)
-    hits = cast(scenes, tracks.xy[:, :, 20], torch.full(tracks.frame.shape, 20))
-    seen = tracks.visible[:, :, 20]
-    assert torch.equal(hits.layer[seen], tracks.layer[seen])
-    torch.testing.assert_close(hits.depth[seen], tracks.depth[:, :, 20][seen], rtol=1e-3, atol=0)
+def test_the_far_side_of_a_ball_is_hidden() -> None:
+    scenes = world({BALL: ((0, 0, 0), 0.3)}, frames=3)
+    half_turn = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
+    scenes.turn[0, BALL, 1] = half_turn
+    assert _tracked(scenes, 1 + BALL)[1] == 0
+    assert _tracked(replace(scenes, turn=torch.eye(3).expand_as(scenes.turn)), 1 + BALL)[1] == 1
 
 
-def test_looking_at_a_whole_frame_is_casting_every_ray() -> None:
-    scenes, tracks = perform("opening", scenes=3, points=300)
-    whole = look(scenes, tracks.xy[:, :, 7], 7)
-    each = cast(scenes, tracks.xy[:, :, 7], torch.full(tracks.frame.shape, 7))
-    assert torch.equal(whole.layer, each.layer)
-    torch.testing.assert_close(whole.uv, each.uv)
-    torch.testing.assert_close(whole.depth, each.depth)
+def test_a_point_keeps_its_place_on_a_part_that_moves_and_stretches() -> None:
+    scenes = world({BALL: ((0, 0, 0), 0.2)}, frames=2)
+    scenes.centre[0, BALL, 1] = torch.tensor([0.1, -0.05, 0.0])
+    scenes.half[0, BALL, 1] = 0.1
+    tracks = follow(scenes, points=500, generator=Generator().manual_seed(0))
+    on = (tracks.layer[0] == 1) & tracks.visible[0].all(-1)
+    places = [look(scenes, tracks.xy[:, on, time], time).place for time in (0, 1)]
+    assert on.sum() > 20
+    torch.testing.assert_close(places[0], places[1], atol=2e-3, rtol=0)
 
 
-def test_a_point_behind_a_body_is_not_visible() -> None:
-    scenes, tracks = perform("moving left", scenes=8, points=600)
-    hits = cast(scenes, tracks.xy[:, :, 9], torch.full(tracks.frame.shape, 9))
-    covered = (tracks.layer == 0) & (hits.layer == 1)
-    assert covered.any()
-    assert not tracks.visible[:, :, 9][covered].any()
+def test_visible_points_of_random_programs_are_where_they_are_said_to_be() -> None:
+    scenes = random_scenes(12)
+    tracks = follow(scenes, points=200, generator=Generator().manual_seed(1))
+    for time in (0, 7, 15):
+        seen = tracks.visible[:, :, time]
+        layer = look(scenes, tracks.xy[:, :, time], time).layer
+        assert (layer == tracks.layer)[seen].float().mean() > 0.99
 
 
-def test_every_point_is_visible_where_it_was_chosen() -> None:
-    _, tracks = perform("opening", scenes=16)
-    at_start = tracks.visible.gather(2, tracks.frame[..., None])
-    assert at_start.float().mean() > 0.999  # rounding may lose a point on an edge
+def test_hidden_points_of_random_programs_have_something_before_them() -> None:
+    scenes = random_scenes(12)
+    tracks = follow(scenes, points=200, generator=Generator().manual_seed(1))
+    inside = ((tracks.xy > 0) & (tracks.xy < scenes.extent[:, None, None])).all(-1)[:, :, 7]
+    hidden = ~tracks.visible[:, :, 7] & inside
+    depth = look(scenes, tracks.xy[:, :, 7], 7).depth
+    assert hidden.sum() > 20
+    assert (depth < tracks.depth[:, :, 7])[hidden].float().mean() > 0.99
 
 
-def test_equal_seeds_give_equal_scenes() -> None:
-    _, one = perform("bouncing")
-    _, other = perform("bouncing")
+def test_zooming_by_two_doubles_distances_from_the_middle() -> None:
+    scenes = world({BALL: ((0.1, 0.1, 0), 0.2)}, frames=2)
+    scenes.focal[:, 1] = 2.0
+    xy = follow(scenes, points=300, generator=Generator().manual_seed(0)).xy[0] - 0.5
+    torch.testing.assert_close(xy[:, 1], 2 * xy[:, 0])
+
+
+def test_a_camera_that_goes_right_moves_near_things_left_farther_than_walls() -> None:
+    scenes = world({BALL: ((0, 0, 0), 0.2)}, frames=2)
+    scenes.eye[:, 1, 0] = 0.1
+    tracks = follow(scenes, points=300, generator=Generator().manual_seed(0))
+    way = (tracks.xy[0, :, 1] - tracks.xy[0, :, 0])[:, 0]
+    near, far = way[tracks.layer[0] == 1], way[tracks.layer[0] == 0]
+    assert (way < 0).all()
+    assert near.max() < far.min()
+    assert far.max() == pytest.approx(-0.025)  # 0.1 at a distance of 4
+
+
+def test_equal_seeds_give_equal_tracks() -> None:
+    one, other = (
+        follow(random_scenes(3), points=50, generator=Generator().manual_seed(5)) for _ in "ab"
+    )
     assert torch.equal(one.xy, other.xy)
-
-
-def test_all_motions_stay_finite() -> None:
-    generator = Generator().manual_seed(1)
-    labels = torch.arange(len(LABELS)).repeat(4)
-    scenes = sample_scenes(labels, frames=32, generator=generator)
-    tracks = follow(scenes, points=64, generator=generator)
-    assert tracks.xy.isfinite().all()
-    assert tracks.depth.isfinite().all()
+    assert torch.equal(one.visible, other.visible)
