@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from pointaction.models.traction import Block, FrequencyBands, TrAction, traction, traction_tiny
+from pointaction.models.traction import (
+    Block,
+    FrequencyBands,
+    TrackEncoder,
+    TrAction,
+    TrActionConfig,
+    relative_motion,
+    traction,
+    traction_tiny,
+)
 
 
 def parameters(model: TrAction) -> int:
@@ -25,7 +34,7 @@ def inputs() -> tuple[Tensor, Tensor]:
 
 def test_sizes_are_those_of_the_paper() -> None:
     assert 6_500_000 < parameters(traction(174)) < 8_000_000
-    assert 1_800_000 < parameters(traction_tiny(33)) < 2_200_000
+    assert 1_300_000 < parameters(traction_tiny(33)) < 2_200_000
 
 
 def test_bands_are_sines_and_cosines_from_half_a_period() -> None:
@@ -79,3 +88,60 @@ def test_absent_tracks_change_nothing(model: TrAction, inputs: tuple[Tensor, Ten
 def test_visibility_is_read(model: TrAction, inputs: tuple[Tensor, Tensor]) -> None:
     geometry, visible = inputs
     assert not torch.allclose(model(geometry, visible)[0], model(geometry, ~visible)[0])
+
+
+def test_without_bands_a_token_is_of_plain_coordinates() -> None:
+    model = TrAction(TrackEncoder(TrActionConfig(width=24, layers=1, bands=0)), classes=2)
+    assert model.encoder.tokens.mlp[0].in_features == 32 * (3 + 1)
+
+
+def test_without_its_place_a_token_of_motion_does_not_tell_where_it_is() -> None:
+    config = TrActionConfig(width=24, layers=1, positions=False, motion=True, place=False)
+    encoder = TrackEncoder(config).eval()
+    still = torch.rand(1, 5, 1, 3, generator=Generator().manual_seed(0)).expand(-1, -1, 32, -1)
+    seen = torch.ones(1, 5, 32).bool()
+    torch.testing.assert_close(encoder(still, seen).cls, encoder(still + 0.1, seen).cls)
+
+
+def moving(*ways: tuple[float, float]) -> Tensor:
+    """Tracks (1, N, 5, 2), each at its own constant step per frame."""
+    time = torch.arange(5.0)[:, None]
+    return torch.stack(
+        [0.1 * number + torch.tensor(way) * time for number, way in enumerate(ways)]
+    )[None]
+
+
+def test_what_most_points_do_is_the_motion_of_the_picture() -> None:
+    xy = moving((0.01, 0.0), (0.01, 0.0), (0.01, 0.0), (0.01, 0.02))
+    motion = relative_motion(xy, torch.ones(1, 4, 5).bool())
+    torch.testing.assert_close(motion.tracks[0, :3, :, :2], torch.zeros(3, 5, 2), rtol=0, atol=5e-2)
+    # The one that moves against it does so with the clip's own strength: by about 1 per frame.
+    own = motion.tracks[0, 3, 1:, :2]
+    torch.testing.assert_close(own, torch.tensor([0.0, 1.0]).expand(4, 2), rtol=0, atol=0.15)
+
+
+def test_an_action_looks_alike_from_near_and_from_afar() -> None:
+    shown = torch.ones(1, 3, 5).bool()
+    near = relative_motion(moving((0.0, 0.0), (0.0, 0.0), (0.04, 0.02)), shown)
+    far = relative_motion(moving((0.0, 0.0), (0.0, 0.0), (0.02, 0.01)), shown)
+    torch.testing.assert_close(near.tracks, far.tracks, rtol=0, atol=0.1)
+    # How strong it was is told apart: twice as strong is log 2 more.
+    difference = near.picture[0, -1] - far.picture[0, -1]
+    torch.testing.assert_close(difference, torch.tensor(2.0).log(), rtol=0, atol=0.05)
+
+
+def test_steps_to_where_a_track_is_not_shown_do_not_count() -> None:
+    xy = moving((0.0, 0.0), (0.0, 0.0), (0.01, 0.0))
+    xy[0, 2, 3:] = 0.9  # a jump, but nobody saw it
+    shown = torch.ones(1, 3, 5).bool()
+    shown[0, 2, 3:] = False
+    motion = relative_motion(xy, shown)
+    assert motion.tracks[0, 2, 3:, :2].eq(0).all()
+    assert motion.tracks[0, 2, 1:3, 0].gt(0.5).all()
+
+
+def test_a_picture_at_rest_is_at_rest() -> None:
+    xy = moving((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    motion = relative_motion(xy, torch.ones(1, 3, 5).bool())
+    assert motion.tracks.eq(0).all()
+    assert motion.picture.eq(0).all()
