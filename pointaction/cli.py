@@ -8,19 +8,20 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from pointaction.errors import InputError, PointActionError
+from pointaction.evaluation.commands import evaluation
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.progress import bars
+from pointaction.training.commands import finetune, pretrain, train
 from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
@@ -36,11 +37,6 @@ STORE = Path(os.environ.get("POINTACTION_MODEL_STORE", DEFAULT_STORE))
 
 Files = Annotated[list[str], typer.Argument(help="Clips, .tracks.npz, folders or globs.")]
 Model = Annotated[str, typer.Option(help="A model of the catalogue.")]
-RecipeName = Annotated[str, typer.Argument(help="tiny, full or quick.")]
-RunFolder = Annotated[Path, typer.Option("--out", help="Checkpoint and weights.")]
-RunSeed = Annotated[int, typer.Option(help="Chance of the run.")]
-RunSteps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 
 
 class Service(Protocol):
@@ -80,7 +76,7 @@ def classify(
         else RemoteService(server, model, api_key=os.environ.get("POINTACTION_API_KEY"))
     )
     failed = 0
-    with closing(service), _progress(quiet=as_json or len(paths) == 1) as progress:
+    with closing(service), bars(quiet=as_json or len(paths) == 1) as progress:
         task = progress.add_task("classify", total=len(paths))
         for path in paths:
             try:
@@ -115,106 +111,11 @@ def track(
     out.print(f"{output}: {len(followed.xy)} tracks, {share:.0%} of their frames visible")
 
 
-@app.command()
-def train(
-    recipe: RecipeName = "tiny",
-    folder: RunFolder = Path("runs"),
-    seed: RunSeed = 1,
-    steps: RunSteps = None,
-    device: Device = "cpu",
-    start: Annotated[Path | None, typer.Option(help="Weights whose encoder to begin with.")] = None,
-) -> None:
-    """Train on procedural motion. Call again to go on after an interruption."""
-    from pointaction.training.run import run_training
+app.command()(train)
+app.command()(pretrain)
+app.command()(finetune)
 
-    _known(recipe, ["tiny", "full", "quick"])
-    path, digest = run_training(
-        recipe, folder=folder, seed=seed, steps=steps, device=device, start=start, console=err
-    )
-    out.print(f"weights: {path}\nsha256:  {digest}")
-
-
-@app.command()
-def pretrain(
-    recipe: RecipeName = "tiny",
-    folder: RunFolder = Path("runs"),
-    seed: RunSeed = 1,
-    steps: RunSteps = None,
-    device: Device = "cpu",
-) -> None:
-    """Masked-trajectory pretraining; give the weights to `train --start`."""
-    from pointaction.training.run import run_pretraining
-
-    _known(recipe, ["tiny", "full", "quick"])
-    path, digest = run_pretraining(
-        recipe, folder=folder, seed=seed, steps=steps, device=device, console=err
-    )
-    out.print(f"weights: {path}\nsha256:  {digest}")
-
-
-evaluation = typer.Typer(help="Measure a model.", no_args_is_help=True)
 app.add_typer(evaluation, name="evaluate")
-
-
-@evaluation.command()
-def procedural(
-    model: Model = "traction-tiny",
-    per_class: Annotated[int, typer.Option(min=1, help="Clips per class.")] = 20,
-    tracks: Annotated[int, typer.Option(help="Points per clip.")] = 512,
-    seed: Annotated[int, typer.Option(help="Which held-out performances.")] = 0,
-    pixels: Annotated[bool, typer.Option(help="Also render and track.")] = True,
-) -> None:
-    """Held-out procedural motion: from exact tracks, and from rendered pixels."""
-    from pointaction.evaluation.procedural import evaluate_exact, evaluate_pixels
-    from pointaction.pipeline import Recogniser
-
-    recogniser = Recogniser.load(STORE, model)
-    ways = {"exact tracks": evaluate_exact}
-    if pixels:
-        ways["rendered pixels"] = evaluate_pixels
-    for name, way in ways.items():
-        with _counting(name) as progress:
-            outcome = way(
-                recogniser, per_class=per_class, tracks=tracks, seed=seed, progress=progress
-            )
-        out.print(f"[bold]{name}[/]: top-1 {outcome.accuracy}  ({tracks} tracks, seed {seed})")
-        for true, said, times in outcome.confusions[:5]:
-            out.print(f"    {true} taken for {said}: {times}", style="dim")
-
-
-@evaluation.command()
-def fewshot(
-    folder: Annotated[Path, typer.Argument(help="One folder per label, with clips in it.")],
-    model: Model = "traction-tiny",
-    ways: Annotated[int, typer.Option(min=2)] = 5,
-    shots: Annotated[tuple[int, int], typer.Option(help="Two numbers of examples to try.")] = (
-        1,
-        5,
-    ),
-    queries: Annotated[int, typer.Option(min=1, help="Per class and episode.")] = 5,
-    episodes: Annotated[int, typer.Option(min=2)] = 1000,
-    tracks: Annotated[int, typer.Option(help="Points per clip.")] = 512,
-    seed: Annotated[int, typer.Option(help="Which episodes.")] = 0,
-) -> None:
-    """Clips of your own: nearest prototype on the frozen encoder, over many episodes."""
-    from torch import Generator
-
-    from pointaction.evaluation.fewshot import embed_folder, evaluate_episodes
-    from pointaction.pipeline import Recogniser
-
-    recogniser = Recogniser.load(STORE, model)
-    with _counting("embed") as progress:
-        clips = embed_folder(recogniser, folder, tracks=tracks, progress=progress)
-    for count in shots:
-        result = evaluate_episodes(
-            clips,
-            ways=ways,
-            shots=count,
-            queries=queries,
-            episodes=episodes,
-            generator=Generator().manual_seed(seed),
-        )
-        out.print(f"{result}  ({len(clips.labels)} clips, {tracks} tracks, seed {seed})")
 
 
 @app.command()
@@ -262,11 +163,6 @@ def _expand(patterns: list[str]) -> list[Path]:
     return list(paths)
 
 
-def _known(name: str, names: list[str]) -> None:
-    if name not in names:
-        raise InputError(f"{name!r} is not one of: {', '.join(names)}")
-
-
 def _target(overlay: Path, path: Path, *, several: bool) -> Path:
     if not several:
         return overlay
@@ -281,34 +177,16 @@ def _show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:
         err.print(f"[red]{path}[/]: {answer['problem']['detail']}")
     else:
         out.print(f"[bold]{path}[/]")
-        show_predictions(answer["predictions"], out)
+        show_predictions(answer, out)
 
 
-def show_predictions(predictions: list[dict[str, Any]], console: Console) -> None:
-    """Labels with their scores as bars."""
-    for prediction in predictions:
+def show_predictions(answer: dict[str, Any], console: Console) -> None:
+    """Labels with their scores as bars, below a word that it may be none of them."""
+    if answer.get("none_of_these"):  # a server of an older release does not say
+        console.print("  none of these: the model has likely no name for this motion; the nearest:")
+    for prediction in answer["predictions"]:
         bar = "█" * round(30 * prediction["score"])
         console.print(f"  {prediction['score']:6.1%}  {bar:<30}  {prediction['label']}")
-
-
-@contextmanager
-def _counting(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for work that says how many of how many are done."""
-    with _progress() as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def _progress(*, quiet: bool = False) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-        disable=quiet,
-    )
 
 
 def main() -> None:

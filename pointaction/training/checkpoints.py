@@ -1,8 +1,8 @@
 """Save and resume a run; export its weights to the model store."""
 
 import hashlib
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,21 +10,18 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pointaction.errors import InputError
-from pointaction.training.recipes import Recipe
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimiser: Optimizer, recipe: Recipe, seed: int, *, step: int
+    path: Path, model: nn.Module, optimiser: Optimizer, identity: dict[str, Any], *, step: int
 ) -> None:
     """Write the whole state of a run, replacing the file in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     state = {
-        "recipe": asdict(recipe),
-        "seed": seed,
+        "identity": identity,
         "step": step,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
-        "chance": torch.get_rng_state(),
     }
     part = path.with_suffix(".part")
     torch.save(state, part)
@@ -32,21 +29,35 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimiser: Optimizer, recipe: Recipe, seed: int
+    path: Path, model: nn.Module, optimiser: Optimizer, identity: dict[str, Any]
 ) -> int:
-    """Restore a run and return the step it is at; 0 when there is none."""
+    """Restore a run and return the step it is at; 0 when there is none.
+
+    Raises InputError for the checkpoint of a run with another identity, naming what differs.
+    """
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
-    if (state["recipe"], state["seed"]) != (asdict(recipe), seed):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    before = state.get("identity", {})
+    differing = [
+        f"{name} was {before.get(name)} and is {identity.get(name)}"
+        for name in sorted(before.keys() | identity.keys())
+        if before.get(name) != identity.get(name)
+    ]
+    if differing:
         raise InputError(
-            f"{path} is of another run ({state['recipe']}, seed {state['seed']}); "
-            "choose another --out or remove it"
+            f"{path} is of another run: {', '.join(differing)}. Give what it was begun with, "
+            "choose another --out, or remove it to begin again"
         )
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    torch.set_rng_state(state["chance"])
     return int(state["step"])
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_encoder(encoder: nn.Module, path: Path) -> None:
@@ -72,4 +83,4 @@ def export_weights(model: nn.Module, path: Path) -> str:
     half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     save_file(half, path)
     path.chmod(0o644)  # safetensors makes it private; weights are to be shared
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest(path)

@@ -1,116 +1,145 @@
-"""The training loop, written out: no trainer class, no hooks. Two objectives share it."""
+"""The training loop, written out: no trainer class, no hooks. All objectives share it."""
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
-from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
-from pointaction.models.store import BUILDERS
-from pointaction.models.traction import TrAction
-from pointaction.synthetic.batches import Batch, ProceduralBatches
-from pointaction.synthetic.motions import LABELS
-from pointaction.training.checkpoints import load_checkpoint, load_encoder, save_checkpoint
+from pointaction.errors import InputError
+from pointaction.training.batch import Batch
+from pointaction.training.checkpoints import digest, load_checkpoint, save_checkpoint
+from pointaction.training.logbook import LogBook
+from pointaction.training.objectives import Objective
+from pointaction.training.processes import Place, joined
 from pointaction.training.recipes import Recipe
 from pointaction.training.schedule import warmup_cosine
 
-Report = Callable[[int, float, float | None], None]
-"""Told the step, the loss, and the share of right answers where there are answers."""
-
-Objective = Callable[[Batch, int], tuple[Tensor, float | None]]  # batch, step -> loss, share right
+Report = Callable[[int, dict[str, float]], None]
+"""Told the steps done and what the objective measured in the last one."""
 
 
-def train(
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: torch.device,
-    checkpoint: Path,
-    report: Report,
-    start: Path | None = None,
-    save_every: int = 100,
-    workers: int = 1,
-) -> TrAction:
-    """Learn the named motions; goes on from `checkpoint` where that file exists.
-
-    `start` are weights whose encoder to begin with, of a pretraining or of another model. The
-    same recipe, seed and start see the same batches in the same order, interrupted or not.
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a recipe. Equal recipe, seed and start see equal batches in equal order,
+    interrupted or not, in one process or in several.
     """
-    torch.manual_seed(seed)  # initial weights and dropout
-    model = BUILDERS[recipe.builder](len(LABELS))
-    if start:
-        load_encoder(model.encoder, start)
-    model = model.to(device)
 
-    def name_the_motion(batch: Batch, step: int) -> tuple[Tensor, float]:
-        logits, _ = model(batch.geometry, batch.visible, batch.present)
-        loss = cross_entropy(logits, batch.label, label_smoothing=recipe.label_smoothing)
-        return loss, (logits.argmax(-1) == batch.label).float().mean().item()
+    recipe: Recipe
+    folder: Path  # for checkpoint.pt, losses.csv and tensorboard/; goes on where it has one
+    seed: int = 1
+    device: torch.device = torch.device("cpu")
+    start: Path | None = None  # weights whose encoder to begin with
+    workers: int = 1  # processes that make batches; 0: make them in this one
+    save_every: int = 100  # steps
+    minutes: float | None = None  # stop after so long, with a checkpoint to go on from
+    data: str = "procedural"  # what the batches are made from, in a word that changes with it
 
-    _optimise(model, name_the_motion, recipe, seed, device, checkpoint, report, save_every, workers)
-    return model.eval()
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
 
-
-def pretrain(
-    recipe: Recipe,
-    *,
-    seed: int,
-    device: torch.device,
-    checkpoint: Path,
-    report: Report,
-    save_every: int = 100,
-    workers: int = 1,
-) -> MaskedPretraining:
-    """Learn to tell where hidden tracks went (TrAction, section 3); resumable as `train`."""
-    torch.manual_seed(seed)
-    encoder = BUILDERS[recipe.builder](len(LABELS)).encoder
-    model = MaskedPretraining(encoder, MaskedConfig()).to(device)
-
-    def find_the_hidden(batch: Batch, step: int) -> tuple[Tensor, None]:
-        chance = Generator().manual_seed(seed * 1_000_003 + step)
-        return model.loss(batch.geometry, batch.visible, batch.present, generator=chance), None
-
-    _optimise(model, find_the_hidden, recipe, seed, device, checkpoint, report, save_every, workers)
-    return model.eval()
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint has to agree with; the start weights by the head of their digest."""
+        start = digest(self.start)[:12] if self.start else None
+        return asdict(self.recipe) | {"seed": self.seed, "start": start, "data": self.data}
 
 
-def _optimise(
-    model: nn.Module,
-    objective: Objective,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device,
-    checkpoint: Path,
-    report: Report,
-    save_every: int,
-    workers: int,
-) -> None:
-    model.train()
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    start = load_checkpoint(checkpoint, model, optimiser, recipe, seed)
-    batches = ProceduralBatches(
-        batch=recipe.batch, frames=recipe.frames, tracks=recipe.tracks, seed=seed
-    )
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(start, recipe.steps),
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-    )
-    for step, batch in enumerate(loader, start):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * warmup_cosine(step, steps=recipe.steps)
-        loss, right = objective(batch.to(device), step)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        optimiser.step()
-        report(step + 1, loss.item(), right)
-        if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
-            save_checkpoint(checkpoint, model, optimiser, recipe, seed, step=step + 1)
+def optimise(
+    run: Run, model: nn.Module, objective: Objective, batches: Dataset[Batch], report: Report
+) -> int:
+    """Minimise the objective's "loss" over batches[0], batches[1], ...; the steps done in all.
+
+    A step takes the recipe's `accumulate` batches. Under torchrun the processes share them, so
+    that they do together what one would do alone, to rounding. Only the first one reports and
+    writes. Parameters that ask for no gradient stay as they are.
+    """
+    recipe, began = run.recipe, time.monotonic()
+    with joined(run.device) as here:
+        mine = here.share(recipe.accumulate)
+        if recipe.freeze:
+            model.get_submodule("encoder").requires_grad_(False)
+        model.to(here.device).train()
+        optimiser = torch.optim.AdamW(
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+        done = load_checkpoint(run.checkpoint, model, optimiser, run.identity())
+        if recipe.compile:
+            model.get_submodule("encoder").compile()
+        ask = here.synchronised(Question(model, objective))
+        todo = range(done, recipe.steps)
+        numbers = [step * recipe.accumulate + part for step in todo for part in mine]
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=numbers,
+            num_workers=run.workers,
+            prefetch_factor=4 if run.workers else None,
+        )
+        supply = zip(numbers, loader, strict=True)
+        with LogBook(run.folder, start=done) if here.first else nullcontext() as book:
+            for step in todo:
+                for group in optimiser.param_groups:
+                    group["lr"] = recipe.learning_rate * warmup_cosine(step, steps=recipe.steps)
+                optimiser.zero_grad(set_to_none=True)
+                told = accumulate(run, here, ask, islice(supply, len(mine)), parts=len(mine))
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+                optimiser.step()
+                done = step + 1
+                # The clocks of several processes differ; they stop together once one is late.
+                late = run.minutes is not None and time.monotonic() - began > 60 * run.minutes
+                over = here.any(late)
+                if book:
+                    book.write(done, told)
+                    report(done, told)
+                    if done % run.save_every == 0 or done == recipe.steps or over:
+                        save_checkpoint(run.checkpoint, model, optimiser, run.identity(), step=done)
+                if over:
+                    break
+    return done
+
+
+class Question(nn.Module):
+    """An objective as the forward pass of its model, which is what several processes share."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self.objective = objective
+
+    def forward(self, batch: Batch, number: int) -> dict[str, Tensor]:
+        return self.objective(batch, number)
+
+
+def accumulate(
+    run: Run, here: Place, ask: nn.Module, supply: Iterable[tuple[int, Batch]], *, parts: int
+) -> dict[str, float]:
+    """Add up the gradient of the mean loss over `parts` batches here, and those of the other
+    processes; the means of all that was measured.
+    """
+    half = run.recipe.precision == "bf16"
+    measured = []
+    for turn, (number, batch) in enumerate(supply, 1):
+        torch.manual_seed(run.seed * 1_000_003 + number)  # dropout is the batch's, not the hour's
+        with here.apart(ask) if turn < parts else nullcontext():
+            with torch.autocast(here.device.type, torch.bfloat16, enabled=half):
+                measures = ask(batch.to(here.device), number)
+            (measures["loss"] / parts).backward()
+        measured.append(torch.stack([value.detach().float() for value in measures.values()]))
+    means = here.mean(torch.stack(measured).mean(0)).tolist()
+    told = dict(zip(measures, means, strict=True))
+    if not math.isfinite(told["loss"]):
+        raise InputError(
+            f"the loss is {told['loss']} after batch {number}; take a lower learning rate, and go "
+            f"on from {run.checkpoint}, which is from before"
+        )
+    return told

@@ -1,6 +1,8 @@
 """One function per training run. To change a recipe, change Python."""
 
+import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,44 +12,102 @@ class Recipe:
 
     builder: str
     steps: int
-    batch: int
     learning_rate: float
+    batch: int  # clips with a name
+    programs: int = 0  # motions without a name beside them, none seen in two batches
+    performances: int = 3  # clips of each
+    contrast: float = 1.0  # weight of telling motions apart against naming them
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     clip_norm: float = 1.0
+    accumulate: int = 1  # batches per step; several processes share them
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the matrix products; weights are fp32
+    compile: bool = False  # the encoder, with torch.compile
+    freeze: bool = False  # the encoder stays as it began
     frames: int = 32
     tracks: tuple[int, ...] = (48, 96, 192)  # per clip; batches take turns
 
 
 def tiny() -> Recipe:
-    """The shipped weights: an hour or so on two CPU cores."""
-    return Recipe(builder="traction_tiny", steps=2600, batch=64, learning_rate=1e-3)
+    """Named motions beside motions without a name: the last step to the shipped weights."""
+    return Recipe(
+        builder="traction_tiny",
+        steps=2400,
+        learning_rate=1e-3,
+        batch=48,
+        programs=14,
+        tracks=(48, 64, 96, 128),
+    )
 
 
 def full() -> Recipe:
     """The paper's size; for a GPU."""
-    return replace(tiny(), builder="traction", steps=30_000, batch=256, learning_rate=4e-4)
+    return replace(
+        tiny(),
+        builder="traction",
+        steps=30_000,
+        learning_rate=4e-4,
+        batch=256,
+        programs=64,
+        tracks=(128, 256, 512),
+        precision="bf16",
+    )
 
 
 def quick() -> Recipe:
     """For trying out a change: a minute on a laptop, and not a good model."""
-    return replace(tiny(), steps=60, batch=32)
+    return replace(tiny(), steps=60, batch=16, programs=6)
+
+
+def endless_tiny() -> Recipe:
+    """Motions without a name alone, before `tiny`: an eye for motion, for few-shot learning."""
+    return replace(tiny(), steps=2600, batch=0, programs=24)
+
+
+def endless_full() -> Recipe:
+    """As `endless_tiny`, for the paper's size and a GPU."""
+    return replace(full(), batch=0, programs=128)
 
 
 def pretrain_tiny() -> Recipe:
-    """Masked pretraining of the tiny encoder, which sees 26 of 256 tracks."""
-    return replace(tiny(), steps=3000, tracks=(256,))
+    """Masked pretraining of the tiny encoder, which sees 16 of 160 tracks."""
+    return replace(tiny(), steps=450, programs=16, performances=1, tracks=(160,))
 
 
 def pretrain_full() -> Recipe:
     """The paper's size and number of tracks; for a GPU."""
-    return replace(full(), steps=60_000, batch=512, tracks=(512,))
+    return replace(full(), steps=60_000, programs=256, performances=1, tracks=(512,))
 
 
 def pretrain_quick() -> Recipe:
     """For trying out a change."""
-    return replace(pretrain_tiny(), steps=60, batch=32)
+    return replace(pretrain_tiny(), steps=60, batch=16, programs=8)
 
 
-TRAINING = {"tiny": tiny, "full": full, "quick": quick}
+def finetuning(builder: str, *, clips: int, epochs: int = 15) -> Recipe:
+    """TrAction, table 6, on a user's clips; for few clips at least 100 steps, as in appendix D."""
+    batch = min(64, clips)
+    return Recipe(
+        builder=builder,
+        steps=max(100, math.ceil(epochs * clips / batch)),
+        batch=batch,
+        learning_rate=2e-4,
+        weight_decay=5e-3,
+        label_smoothing=0.0,
+        tracks=(64, 128, 256),
+    )
+
+
+def official(builder: str, *, clips: int, epochs: int = 15) -> Recipe:
+    """TrAction, table 6, on a published data set: as many tracks as the paper takes."""
+    return replace(finetuning(builder, clips=clips, epochs=epochs), tracks=(512,))
+
+
+TRAINING = {
+    "tiny": tiny,
+    "full": full,
+    "quick": quick,
+    "endless-tiny": endless_tiny,
+    "endless-full": endless_full,
+}
 PRETRAINING = {"tiny": pretrain_tiny, "full": pretrain_full, "quick": pretrain_quick}

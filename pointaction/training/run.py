@@ -1,90 +1,78 @@
-"""`pointaction train` and `pretrain`: a recipe, a progress bar, and weights in the end."""
+"""What a person sees of a run: progress bars, and in the end where the weights are."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from pointaction.training.checkpoints import export_weights
-from pointaction.training.loop import Report, pretrain, train
-from pointaction.training.recipes import PRETRAINING, TRAINING, Recipe
-
-Outcome = tuple[Path, str]  # where the weights are, and their SHA-256
-
-
-class Learn(Protocol):
-    """`loop.train` or `loop.pretrain`."""
-
-    def __call__(
-        self, recipe: Recipe, *, seed: int, device: torch.device, checkpoint: Path, report: Report
-    ) -> nn.Module: ...
+from pointaction.training.finetune import Watcher
+from pointaction.training.loop import Report, Run
+from pointaction.training.processes import is_first
 
 
-def run_training(name: str, *, start: Path | None, folder: Path, **options: Any) -> Outcome:
-    """Train recipe `name` in `folder`, beginning with the encoder of `start` where there is one.
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    weights: Path
+    sha256: str
+    steps: int  # done so far; fewer than the recipe's when the time was over
 
-    The other options are those of `_run`.
+
+def carry_out(
+    learn: Callable[[Run, Report], tuple[nn.Module, int]], run: Run, console: Console
+) -> Outcome | None:
+    """`procedural.train` or `pretrain` with a progress bar; its weights are in the run's folder.
+
+    None in the processes that torchrun has started to help the first one.
     """
-    return _run(partial(train, start=start), TRAINING[name](), folder / name, **options)
-
-
-def run_pretraining(name: str, *, folder: Path, **options: Any) -> Outcome:
-    """As `run_training`, for masked pretraining; the weights are to start a training with."""
-    return _run(pretrain, PRETRAINING[name](), folder / f"pretrain-{name}", **options)
-
-
-def _run(
-    learn: Learn,
-    recipe: Recipe,
-    place: Path,
-    *,
-    seed: int,
-    steps: int | None,
-    device: str,
-    console: Console,
-) -> Outcome:
-    """Learn with a progress bar; `steps` are instead of the recipe's."""
-    if steps is not None:
-        recipe = replace(recipe, steps=steps)
-    place = place.with_name(f"{place.name}-seed{seed}")
-    with _progress(recipe, console) as report:
-        model = learn(
-            recipe,
-            seed=seed,
-            device=torch.device(device),
-            checkpoint=place / "checkpoint.pt",
-            report=report,
-        )
-    path = place / "weights.safetensors"
-    return path, export_weights(model, path)
+    if not is_first():
+        learn(run, lambda step, measures: None)
+        return None
+    with _bars(console) as bars:
+        model, steps = learn(run, _counting(run, bars))
+    path = run.folder / "weights.safetensors"
+    return Outcome(weights=path, sha256=export_weights(model, path), steps=steps)
 
 
 @contextmanager
-def _progress(recipe: Recipe, console: Console) -> Iterator[Report]:
-    """A bar with running means over some twenty steps."""
-    columns = (
+def watching(console: Console) -> Iterator[Watcher]:
+    """A bar for the tracking of clips and one for the training; failures are told in between."""
+    with _bars(console) as bars:
+        tracking = bars.add_task("track", total=None, state="")
+        yield Watcher(
+            following=lambda done, total: bars.update(tracking, completed=done, total=total),
+            failed=lambda path, error: console.print(
+                f"[red]{escape(str(path))}[/] is left out: {escape(str(error))}", soft_wrap=True
+            ),
+            training=lambda run: _counting(run, bars),
+        )
+
+
+def _counting(run: Run, bars: Progress) -> Report:
+    """A bar of the run's steps with running means over some twenty of them."""
+    bar = bars.add_task(run.folder.name, total=run.recipe.steps, state="")
+    means: dict[str, float] = {}
+
+    def report(step: int, measures: dict[str, float]) -> None:
+        for name, value in measures.items():
+            means[name] = means.get(name, value) + 0.05 * (value - means.get(name, value))
+        state = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+        bars.update(bar, completed=step, state=state)
+
+    return report
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
+        console=console,
     )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(recipe.builder, total=recipe.steps, state="")
-        means: dict[str, float] = {}
-
-        def report(step: int, loss: float, right: float | None) -> None:
-            told = {"loss": loss} | ({} if right is None else {"right": right})
-            for name, value in told.items():
-                means[name] = means.get(name, value) + 0.05 * (value - means.get(name, value))
-            state = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
-            progress.update(bar, completed=step, state=state)
-
-        yield report

@@ -1,3 +1,7 @@
+import csv
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,98 +10,147 @@ import torch
 from torch import Tensor
 
 from pointaction.errors import InputError
-from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
-from pointaction.models.traction import TrAction, traction, traction_tiny
-from pointaction.training.checkpoints import export_weights, load_encoder
-from pointaction.training.loop import pretrain, train
-from pointaction.training.recipes import Recipe, pretrain_quick, quick
-from pointaction.training.schedule import warmup_cosine
+from pointaction.training.batch import Batch
+from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.objectives import recognise
+from tests.pointaction.training.worlds import LeftOrRight, small_run, tiny
+
+ROOT = Path(__file__).resolve().parents[3]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from tests.pointaction.training.test_loop import learn
+from tests.pointaction.training.worlds import small_run
+
+torch.set_num_threads(int(sys.argv[2]))
+learn(small_run(Path(sys.argv[1]), 9), lambda step, told: step == 7 and os.kill(os.getpid(), 9))
+"""
 
 
-def small(steps: int) -> Recipe:
-    return replace(quick(), steps=steps, batch=4)
+def silent(step: int, told: dict[str, float]) -> None:
+    """A report that nobody reads."""
 
 
-def run(recipe: Recipe, checkpoint: Path, losses: list[float], *, stop_after: int = 99) -> TrAction:
-    def report(step: int, loss: float, right: float | None) -> None:
-        losses.append(loss)
-        if step == stop_after:
-            raise KeyboardInterrupt
+def learn(run: Run, report: Report = silent) -> dict[str, Tensor]:
+    model = tiny()
+    optimise(run, model, recognise(model, label_smoothing=0, contrast=0), LeftOrRight(), report)
+    return {name: value.clone() for name, value in model.state_dict().items()}
 
-    cpu = torch.device("cpu")
-    return train(
-        recipe, seed=3, device=cpu, checkpoint=checkpoint, report=report, save_every=1, workers=0
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor], *, atol: float = 0) -> None:
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=0, atol=atol)
+
+
+def losses(run: Run) -> str:
+    return (run.folder / "losses.csv").read_text()
+
+
+def told(run: Run, name: str) -> list[float]:
+    """A column of losses.csv."""
+    with (run.folder / "losses.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """kill -9 in step 7: the checkpoint is from step 6, and dropout is on."""
+    whole, parts = small_run(tmp_path / "whole", 9), small_run(tmp_path / "parts", 9)
+    weights = learn(whole)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(parts.folder), str(torch.get_num_threads())], cwd=ROOT
     )
+    assert killed.returncode == -signal.SIGKILL
+    assert losses(parts) == "".join(losses(whole).splitlines(keepends=True)[:8])
+    resumed = learn(parts)
+    assert losses(parts) == losses(whole)
+    assert losses(whole).startswith("step,loss,right\n1,")
+    assert_equal(resumed, weights)
 
 
-def test_an_interrupted_run_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole: list[float] = []
-    model = run(small(4), tmp_path / "whole.pt", whole)
-    parts: list[float] = []
-    with pytest.raises(KeyboardInterrupt):
-        run(small(4), tmp_path / "parts.pt", parts, stop_after=3)
-    resumed = run(small(4), tmp_path / "parts.pt", parts)
-    assert parts[:2] == whole[:2]  # step 3 is done again: its checkpoint was not written
-    assert parts[3:] == whole[2:]
-    state: dict[str, Tensor] = resumed.state_dict()
-    for name, value in model.state_dict().items():
-        torch.testing.assert_close(state[name], value, rtol=0, atol=0)
+def test_rows_after_the_checkpoint_are_written_once(tmp_path: Path) -> None:
+    """Also where the last row was cut off in the middle of a number."""
+    run = small_run(tmp_path, 4)
+    learn(run)
+    before = losses(run)
+    with (tmp_path / "losses.csv").open("a") as file:
+        file.write("5,0.1,0.5\n2")
+    learn(run)
+    assert losses(run) == before
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    run(small(1), tmp_path / "run.pt", [])
-    with pytest.raises(InputError, match="is of another run"):
-        run(small(2), tmp_path / "run.pt", [])
+def test_a_checkpoint_of_another_run_says_what_differs(tmp_path: Path) -> None:
+    learn(small_run(tmp_path, 1))
+    with pytest.raises(InputError, match="seed was 3 and is 4, steps was 1 and is 2"):
+        learn(replace(small_run(tmp_path, 2), seed=4))
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(b"")
+    with pytest.raises(InputError, match="start was None and is e3b0c44298fc"):
+        learn(replace(small_run(tmp_path, 1), start=start))
 
 
-def test_it_learns(tmp_path: Path) -> None:
-    """After a few small steps the loss is on its way down."""
-    losses: list[float] = []
-    recipe = replace(quick(), steps=24, batch=8)
-    run(recipe, tmp_path / "run.pt", losses)
-    assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.1
+def test_it_learns_which_way(tmp_path: Path) -> None:
+    run = small_run(tmp_path, 50)
+    learn(run)
+    assert sum(told(run, "loss")[-5:]) / 5 < 0.3
+    assert sum(told(run, "right")[-5:]) / 5 > 0.9
 
 
-def test_pretraining_is_the_same_run_each_time_and_gets_better(tmp_path: Path) -> None:
-    def run_once(name: str) -> list[float]:
-        losses: list[float] = []
-        pretrain(
-            replace(pretrain_quick(), steps=24, batch=8),
-            seed=3,
-            device=torch.device("cpu"),
-            checkpoint=tmp_path / name,
-            report=lambda step, loss, right: losses.append(loss),
-            workers=0,
-        )
-        return losses
-
-    losses = run_once("one.pt")
-    assert losses == run_once("other.pt")
-    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+def test_half_precision_learns_nearly_the_same(tmp_path: Path) -> None:
+    exact = small_run(tmp_path / "exact", 3)
+    half = replace(exact, folder=tmp_path / "half", recipe=replace(exact.recipe, precision="bf16"))
+    weights = learn(exact), learn(half)
+    assert told(half, "loss") == pytest.approx(told(exact, "loss"), rel=0.02)
+    assert told(half, "loss") != told(exact, "loss")
+    assert {value.dtype for value in weights[1].values()} == {torch.float32}
 
 
-def test_a_training_may_start_with_a_pretrained_encoder(tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    pretrained = MaskedPretraining(traction_tiny(3).encoder, MaskedConfig())
-    export_weights(pretrained, tmp_path / "start.safetensors")
-    encoder = traction_tiny(33).encoder
-    load_encoder(encoder, tmp_path / "start.safetensors")
-    for name, value in encoder.state_dict().items():
-        torch.testing.assert_close(
-            value, pretrained.encoder.state_dict()[name], rtol=1e-3, atol=1e-4
-        )  # it was stored in half precision
+def test_batches_added_up_are_one_large_batch(tmp_path: Path) -> None:
+    """Without dropout two batches of four make the gradient of one of eight."""
+
+    class Pairs(LeftOrRight):
+        def __getitem__(self, number: int) -> Batch:
+            halves = [super(Pairs, self).__getitem__(2 * number + part) for part in range(2)]
+            return Batch(
+                **{
+                    name: torch.cat([getattr(half, name) for half in halves])
+                    for name in ("geometry", "visible", "present", "label")
+                }
+            )
+
+    rows = []
+    for accumulate, batches in ((2, LeftOrRight()), (1, Pairs())):
+        model = tiny(dropout=0)
+        run = small_run(tmp_path / str(accumulate), 3, accumulate=accumulate)
+        optimise(run, model, recognise(model, label_smoothing=0, contrast=0), batches, silent)
+        rows.append(told(run, "loss"))
+    assert rows[0] == pytest.approx(rows[1], rel=1e-4)
 
 
-def test_an_encoder_of_another_size_is_refused(tmp_path: Path) -> None:
-    export_weights(traction_tiny(3), tmp_path / "start.safetensors")
-    with pytest.raises(InputError, match="another encoder"):
-        load_encoder(traction(3).encoder, tmp_path / "start.safetensors")
+def test_a_run_stops_when_its_time_is_over_and_goes_on_later(tmp_path: Path) -> None:
+    whole = small_run(tmp_path / "whole", 4)
+    hasty = replace(whole, folder=tmp_path / "hasty", minutes=0)
+    weights = learn(whole)
+    for done in range(1, 5):
+        last = learn(hasty)
+        assert losses(hasty).splitlines() == losses(whole).splitlines()[: done + 1]
+    assert_equal(last, weights)
 
 
-def test_the_rate_rises_then_falls_to_nothing() -> None:
-    rates = [warmup_cosine(step, steps=100) for step in range(100)]
-    assert rates[0] == 0.1
-    assert rates[9] == 1.0
-    assert rates[10] == 1.0
-    assert all(after <= before for before, after in zip(rates[10:], rates[11:], strict=False))
-    assert rates[-1] < 0.001
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    run = small_run(tmp_path, 9)
+    mad = replace(run, recipe=replace(run.recipe, learning_rate=1e30))
+    with pytest.raises(InputError, match="lower learning rate"):
+        learn(mad)
+
+
+def test_losses_are_events_for_tensorboard(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = small_run(tmp_path, 2)
+    learn(run)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert sorted(events.Tags()["scalars"]) == ["loss", "right"]
+    assert [event.step for event in events.Scalars("loss")] == [1, 2]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(told(run, "loss"))

@@ -1,0 +1,214 @@
+"""`pointaction train`, `pretrain` and `finetune`. Thin: the work is imported when it is asked for.
+
+On several GPUs: `python -m torch.distributed.run --nproc-per-node 4 -m pointaction train full`.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from pointaction.errors import InputError
+from pointaction.models.catalog import DEFAULT_STORE
+
+T = TypeVar("T")
+
+out = Console()
+err = Console(stderr=True)
+
+RecipeName = Annotated[str, typer.Argument(help="tiny, full or quick.")]
+RunFolder = Annotated[Path, typer.Option("--out", help="Checkpoints, losses and weights.")]
+Seed = Annotated[int, typer.Option(help="Chance of the run.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+BatchSize = Annotated[int | None, typer.Option(min=1, help="Clips; instead of the recipe's.")]
+Accumulate = Annotated[
+    int | None, typer.Option(min=1, help="Batches per step, shared by the processes of torchrun.")
+]
+Minutes = Annotated[
+    float | None, typer.Option(min=0, help="Stop after so long; call again to go on.")
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that make batches.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Start = Annotated[Path | None, typer.Option(help="Weights whose encoder to begin with.")]
+
+
+def train(
+    recipe: RecipeName = "tiny",
+    folder: RunFolder = Path("runs"),
+    seed: Seed = 1,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    accumulate: Accumulate = None,
+    minutes: Minutes = None,
+    workers: Workers = 1,
+    device: Device = "cpu",
+    start: Start = None,
+) -> None:
+    """Train on procedural motion. Call again to go on after an interruption."""
+    from pointaction.training.procedural import train as learn
+    from pointaction.training.recipes import TRAINING
+
+    _carry_out(
+        learn,
+        _known(recipe, TRAINING),
+        {"steps": steps, "batch": batch, "accumulate": accumulate},
+        folder=folder / f"{recipe}-seed{seed}",
+        seed=seed,
+        minutes=minutes,
+        workers=workers,
+        device=device,
+        start=start,
+    )
+
+
+def pretrain(
+    recipe: RecipeName = "tiny",
+    folder: RunFolder = Path("runs"),
+    seed: Seed = 1,
+    steps: Steps = None,
+    batch: BatchSize = None,
+    accumulate: Accumulate = None,
+    minutes: Minutes = None,
+    workers: Workers = 1,
+    device: Device = "cpu",
+    start: Start = None,
+) -> None:
+    """Masked-trajectory pretraining; give the weights to `train --start`."""
+    from pointaction.training.procedural import pretrain as learn
+    from pointaction.training.recipes import PRETRAINING
+
+    _carry_out(
+        learn,
+        _known(recipe, PRETRAINING),
+        {"steps": steps, "batch": batch, "accumulate": accumulate},
+        folder=folder / f"pretrain-{recipe}-seed{seed}",
+        seed=seed,
+        minutes=minutes,
+        workers=workers,
+        device=device,
+        start=start,
+    )
+
+
+def finetune(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with one folder of clips per label, a CSV, or a data set's lists."
+        ),
+    ],
+    layout: Annotated[
+        str, typer.Option(help="folder, csv, ssv2, kinetics or epic-kitchens.")
+    ] = "folder",
+    videos: Annotated[
+        Path | None, typer.Option(help="Of the data set, unless they lie as its owner lays them.")
+    ] = None,
+    start: Annotated[
+        str, typer.Option(help="A model of the store, or a file of weights.")
+    ] = "traction-tiny",
+    name: Annotated[
+        str | None, typer.Option(help="Of the new model; else as the source is called.")
+    ] = None,
+    store: Annotated[
+        Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="Model store to put it in.")
+    ] = DEFAULT_STORE,
+    folder: RunFolder = Path("runs"),
+    validation: Annotated[
+        Path | None, typer.Option("--val", help="Clips not to train on, laid out as SOURCE.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--val-share", min=0, max=0.9, help="Of each label, without --val.")
+    ] = 0.2,
+    epochs: Annotated[int, typer.Option(min=1, help="Rounds; at least 100 steps.")] = 15,
+    steps: Annotated[int | None, typer.Option(min=1, help="Instead of --epochs.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Instead of 2e-4.")] = None,
+    head_only: Annotated[
+        bool, typer.Option("--head-only", help="Leave the encoder as it is.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a model of that name.")
+    ] = False,
+    tracks: Annotated[int, typer.Option(min=16, max=10_000, help="Points per clip.")] = 512,
+    seed: Seed = 1,
+    minutes: Minutes = None,
+    device: Device = "cpu",
+) -> None:
+    """Teach a model your own clips and serve it. Call again to go on after an interruption."""
+    import torch
+
+    from pointaction.datasets.layouts import LAYOUTS
+    from pointaction.training.finetune import Wish
+    from pointaction.training.finetune import finetune as learn
+    from pointaction.training.run import watching
+
+    called = name or re.sub(r"[^a-z0-9_-]+", "-", source.stem.lower()).strip("-_")
+    wish = Wish(
+        source=source,
+        layout=_known(layout, {"folder": None, "csv": None} | dict.fromkeys(LAYOUTS, layout)),
+        videos=videos,
+        store=store,
+        name=called,
+        start=start,
+        folder=folder / f"finetune-{called}-seed{seed}",
+        validation=validation,
+        share=share,
+        epochs=epochs,
+        steps=steps,
+        learning_rate=learning_rate,
+        head_only=head_only,
+        replace=replace,
+        tracks=tracks,
+        seed=seed,
+        device=torch.device(device),
+        minutes=minutes,
+    )
+    with watching(err) as watcher:
+        done = learn(wish, watcher)
+    if done.absent:
+        err.print(f"{done.absent} clips of the lists are not on this disk and were left out")
+    if done.entry is None:
+        err.print(f"stopped at step {done.steps} of {done.planned}; call again to go on")
+        return
+    out.print(f"{done.entry.name} {done.entry.version}: {len(done.entry.labels)} labels")
+    if done.last and done.best:
+        out.print(f"validation: {done.last}; best {done.best[1].share:.1%} at step {done.best[0]}")
+    out.print(
+        f"It is in {store}. A service on that store offers it from now on, without a restart:\n"
+        f"  pointaction classify CLIP --model {done.entry.name}",
+        soft_wrap=True,
+    )
+
+
+def _known(name: str, choices: dict[str, T]) -> T:
+    if name not in choices:
+        raise InputError(f"{name!r} is not one of: {', '.join(choices)}")
+    return choices[name]
+
+
+def _carry_out(
+    learn: Any,
+    recipe: Callable[[], Any],
+    changes: dict[str, int | None],
+    *,
+    device: str,
+    **how: Any,
+) -> None:
+    """Carry the recipe out with those changes that were asked for, and say what came of it."""
+    from dataclasses import replace
+
+    import torch
+
+    from pointaction.training.loop import Run
+    from pointaction.training.run import carry_out
+
+    asked = {name: value for name, value in changes.items() if value is not None}
+    run = Run(recipe=replace(recipe(), **asked), device=torch.device(device), **how)
+    outcome = carry_out(learn, run, err)
+    if outcome is None:  # a helper of the first process
+        return
+    if outcome.steps < run.recipe.steps:
+        err.print(f"stopped at step {outcome.steps} of {run.recipe.steps}; call again to go on")
+    out.print(f"weights: {outcome.weights}\nsha256:  {outcome.sha256}")

@@ -1,0 +1,301 @@
+"""`pointaction finetune`: a user's own labelled clips become a model of the store.
+
+Settings are TrAction's for fine-tuning (table 6): random subsets of the tracks in training, all of
+them in validation, where the model is asked as it will be when it is served.
+"""
+
+import copy
+import csv
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from pointaction.errors import InputError
+from pointaction.evaluation.metrics import Accuracy
+from pointaction.models.catalog import Entry, find, verify
+from pointaction.models.store import BUILDERS
+from pointaction.models.traction import TrAction
+from pointaction.pipeline import Recogniser
+from pointaction.training.card import model_card
+from pointaction.training.checkpoints import export_weights, load_encoder
+from pointaction.training.clip_folder import (
+    FollowedClip,
+    LabelledClip,
+    divide,
+    expect_lessons,
+    follow_clips,
+    read_clips,
+)
+from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.objectives import recognise
+from pointaction.training.official_clips import read_official
+from pointaction.training.recipes import Recipe, finetuning, official
+from pointaction.training.register import prepare_store, register
+from pointaction.training.track_batches import TrackBatches
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Weights to begin with."""
+
+    name: str  # of a model in the store, or of a file
+    weights: Path
+    builder: str
+    licence: str
+    commercial_use: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a user asks for."""
+
+    source: Path  # folder/<label>/ or a CSV; with `layout`, the folder of a data set's lists
+    layout: str | None = None  # of datasets.layouts
+    videos: Path | None = None  # of that data set, where they are not where its owner puts them
+    store: Path
+    name: str  # of the new model
+    start: str  # a model of the store, or a file of weights
+    folder: Path  # of the run: tracks, checkpoint, losses
+    validation: Path | None = None  # a CSV or folder of clips that are not trained on
+    share: float = 0.2  # of each label's clips kept for validation, where `validation` is not given
+    epochs: int = 15
+    steps: int | None = None  # instead of epochs
+    learning_rate: float | None = None
+    head_only: bool = False
+    replace: bool = False  # a model of the same name
+    tracks: int = 512
+    seed: int = 1
+    device: torch.device = torch.device("cpu")
+    minutes: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """Whom to tell how it goes on."""
+
+    following: Callable[[int, int], None]  # clips done, clips in all
+    failed: Callable[[Path, Exception], None]
+    training: Callable[[Run], Report]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    steps: int
+    planned: int
+    entry: Entry | None  # None where the time was over before the steps were done
+    last: Accuracy | None  # of the weights that were registered; None without validation
+    best: tuple[int, Accuracy] | None  # and the step they were at
+    absent: int  # clips of the data set's lists that are not on this disk
+
+
+def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
+    """Track, train, validate and register. Call again to go on after an interruption."""
+    version = prepare_store(wish.store, wish.name, replace=wish.replace)
+    start = find_start(wish.store, wish.start)
+    clips, absent = _clips(wish)
+    labels = sorted({clip.label for clip in clips})
+    expect_lessons(wish.source, set(labels), clips)
+    followed = follow_clips(
+        clips,
+        tracks=wish.tracks,
+        cache=wish.folder / "tracks",
+        progress=watcher.following,
+        failed=watcher.failed,
+    )
+    taught = [each for each in followed if not each.clip.validation]
+    kept = [each for each in followed if each.clip.validation]
+    expect_lessons(wish.source, set(labels), [each.clip for each in taught])
+
+    run = Run(
+        recipe=_recipe(wish, start.builder, len(taught)),
+        folder=wish.folder,
+        seed=wish.seed,
+        device=wish.device,
+        start=start.weights,
+        workers=0 if len(taught) < 64 else 1,
+        minutes=wish.minutes,
+        data=_digest(followed),
+    )
+    torch.manual_seed(run.seed)  # the head
+    model = BUILDERS[start.builder](len(labels))
+    load_encoder(model.encoder, start.weights)
+    entry = _entry(wish, start, version, labels, followed, model)
+    every = math.ceil(run.recipe.steps / wish.epochs)
+    steps = optimise(
+        run,
+        model,
+        recognise(model, label_smoothing=run.recipe.label_smoothing, contrast=0),
+        _batches(run, taught, labels),
+        validated(watcher.training(run), run, entry, model, kept, every=every),
+    )
+    done = Finetuned(
+        steps=steps, planned=run.recipe.steps, entry=None, last=None, best=None, absent=absent
+    )
+    if steps < run.recipe.steps:
+        return done
+    last, best = _read_validation(run.folder)
+    weights = run.folder / "weights.safetensors"
+    entry = replace(entry, sha256=export_weights(model.cpu(), weights))
+    register(wish.store, entry, weights, model_card(entry, run, followed, last))
+    return replace(done, entry=entry, last=last, best=best)
+
+
+def find_start(store: Path, start: str) -> Start:
+    """A model of the store, or a file of weights, of a pretraining or of a whole model."""
+    path = Path(start)
+    if path.suffix != ".safetensors":
+        entry = find(store, start)
+        return Start(
+            name=entry.name,
+            weights=verify(store, entry),
+            builder=entry.builder,
+            licence=entry.licence,
+            commercial_use=entry.commercial_use,
+        )
+    if not path.is_file():
+        raise InputError(f"{path} is not there; --start is a model of the store or a weights file")
+    return Start(
+        name=path.name,
+        weights=path,
+        builder=_builder(path),
+        licence="LicenseRef-unknown",
+        commercial_use=False,
+    )
+
+
+def validated(
+    report: Report,
+    run: Run,
+    entry: Entry,
+    model: TrAction,
+    kept: Sequence[FollowedClip],
+    *,
+    every: int,
+) -> Report:
+    """A report that also asks the model, every so many steps, about the clips that were kept."""
+    path = run.folder / "validation.csv"
+
+    def reported(step: int, measures: dict[str, float]) -> None:
+        if kept and (step % every == 0 or step == run.recipe.steps):
+            accuracy = ask(Recogniser(entry, copy.deepcopy(model).cpu().eval()), kept)
+            with path.open("a") as file:
+                file.write(f"{step},{accuracy.right},{accuracy.total}\n")
+        report(step, measures)
+
+    return reported
+
+
+def ask(recogniser: Recogniser, clips: Sequence[FollowedClip]) -> Accuracy:
+    """How many of the clips the model names rightly, from all their tracks."""
+    answers = [next(iter(recogniser.recognise(each.tracks).scores)) for each in clips]
+    right = sum(answer == each.clip.label for answer, each in zip(answers, clips, strict=True))
+    return Accuracy(right=right, total=len(clips))
+
+
+def _clips(wish: Wish) -> tuple[list[LabelledClip], int]:
+    """What to learn from and what to keep, and how many clips of a data set are not there."""
+    if wish.layout is not None:
+        if wish.validation is not None:
+            raise InputError(f"{wish.layout} has validation clips of its own; leave --val out")
+        found = read_official(wish.layout, wish.source, wish.videos)
+        return found.clips, found.listed - len(found.clips)
+    if wish.validation is None:
+        return divide(read_clips(wish.source), share=wish.share), 0
+    taught = [replace(clip, validation=False) for clip in read_clips(wish.source)]
+    kept = [replace(clip, validation=True) for clip in read_clips(wish.validation)]
+    return divide([*taught, *kept], share=0), 0
+
+
+def _recipe(wish: Wish, builder: str, clips: int) -> Recipe:
+    settings = finetuning if wish.layout is None else official
+    recipe = settings(builder, clips=clips, epochs=wish.epochs)
+    sizes = tuple(min(size, wish.tracks) for size in recipe.tracks)
+    recipe = replace(recipe, tracks=sizes, freeze=wish.head_only)
+    if wish.steps is not None:
+        recipe = replace(recipe, steps=wish.steps)
+    if wish.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=wish.learning_rate)
+    return recipe
+
+
+def _batches(run: Run, taught: Sequence[FollowedClip], labels: list[str]) -> TrackBatches:
+    return TrackBatches(
+        [each.tracks for each in taught],
+        [labels.index(each.clip.label) for each in taught],
+        batch=run.recipe.batch,
+        frames=run.recipe.frames,
+        sizes=run.recipe.tracks,
+        seed=run.seed,
+    )
+
+
+def _builder(path: Path) -> str:
+    """Whose encoder is in the file."""
+    with safe_open(path, framework="pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    for name, build in BUILDERS.items():
+        encoder = build(1).encoder.state_dict()
+        if all(shapes.get(f"encoder.{part}") == value.shape for part, value in encoder.items()):
+            return name
+    raise InputError(f"{path} holds no encoder of {', '.join(BUILDERS)}")
+
+
+def _digest(followed: Sequence[FollowedClip]) -> str:
+    """A word that changes with the clips, their labels and what is kept for validation."""
+    told = hashlib.sha256()
+    for each in followed:
+        told.update(f"{each.clip.label}/{each.clip.validation}/".encode())
+        told.update(each.tracks.to_bytes())
+    return told.hexdigest()[:12]
+
+
+def _read_validation(folder: Path) -> tuple[Accuracy | None, tuple[int, Accuracy] | None]:
+    """The last and the best accuracy; a step that was done again after a resume counts once."""
+    path = folder / "validation.csv"
+    if not path.exists():
+        return None, None
+    with path.open() as file:
+        found = {
+            int(step): Accuracy(right=int(right), total=int(total))
+            for step, right, total in csv.reader(file)
+        }
+    best = max(found, key=lambda step: (found[step].right, -step))
+    return found[max(found)], (best, found[best])
+
+
+def _entry(
+    wish: Wish,
+    start: Start,
+    version: str,
+    labels: list[str],
+    followed: Sequence[FollowedClip],
+    model: TrAction,
+) -> Entry:
+    """What the catalogue will say, but for the digest of weights that are not there yet."""
+    place = f"{wish.name}/{version}"
+    return Entry(
+        name=wish.name,
+        version=version,
+        task="classification",
+        builder=start.builder,
+        file=f"{place}/weights.safetensors",
+        sha256="",
+        licence=start.licence,
+        commercial_use=start.commercial_use,
+        source=f"{start.name}, fine-tuned on {len(followed)} clips of {len(labels)} labels: "
+        "pointaction finetune",
+        parameters=sum(value.numel() for value in model.parameters()),
+        labels=tuple(labels),
+        inputs={
+            "tracks": wish.tracks,
+            "frames": model.encoder.config.frames,
+            "channels": ["x", "y", "depth", "visible"],
+            "depth": "looming",
+        },
+        card=f"{place}/README.md",
+    )

@@ -1,0 +1,47 @@
+"""Training and pretraining on the procedural world."""
+
+import torch
+
+from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
+from pointaction.models.store import BUILDERS
+from pointaction.models.traction import TrAction
+from pointaction.synthetic.batches import Mixture, ProceduralBatches
+from pointaction.synthetic.vocabulary import LABELS
+from pointaction.training.checkpoints import load_encoder
+from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.objectives import masked, recognise
+
+
+def train(run: Run, report: Report) -> tuple[TrAction, int]:
+    """Learn named motions, motions without a name, or both; the model, and its steps so far."""
+    recipe = run.recipe
+    torch.manual_seed(run.seed)  # initial weights
+    model = BUILDERS[recipe.builder](len(LABELS))
+    if run.start:
+        load_encoder(model.encoder, run.start)
+    objective = recognise(model, label_smoothing=recipe.label_smoothing, contrast=recipe.contrast)
+    steps = optimise(run, model, objective, procedural(run), report)
+    return model.eval(), steps
+
+
+def pretrain(run: Run, report: Report) -> tuple[MaskedPretraining, int]:
+    """Learn to tell where hidden tracks went (TrAction, section 3); otherwise as `train`."""
+    torch.manual_seed(run.seed)
+    encoder = BUILDERS[run.recipe.builder](len(LABELS)).encoder
+    model = MaskedPretraining(encoder, MaskedConfig())
+    if run.start:
+        load_encoder(model.encoder, run.start)
+    steps = optimise(run, model, masked(model, seed=run.seed), procedural(run), report)
+    return model.eval(), steps
+
+
+def procedural(run: Run) -> ProceduralBatches:
+    recipe = run.recipe
+    mixture = Mixture(
+        named=recipe.batch,
+        programs=recipe.programs,
+        performances=recipe.performances,
+        frames=recipe.frames,
+        tracks=recipe.tracks,
+    )
+    return ProceduralBatches(mixture, seed=run.seed)
