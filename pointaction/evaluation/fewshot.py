@@ -1,10 +1,13 @@
-"""How well a frozen encoder tells apart actions that it was never taught: many small episodes.
+"""How well clips of actions that nobody was taught are told apart: many small episodes.
 
-Shapes:  n clips   D width of the encoder
+A contender is anything that says how near queries are to the examples of each class: a frozen
+encoder, or a baseline without learning. All are asked the same episodes about the same tracks.
+
+Shapes:  n clips   D width of the features   S shots   Q queries
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +15,35 @@ import torch
 from torch import Generator, Tensor
 
 from pointaction.errors import InputError
+from pointaction.evaluation.baselines import (
+    equal_strength,
+    hof_mbh,
+    mean_motion,
+    warped_distances,
+)
+from pointaction.evaluation.followed import Followed
+from pointaction.evaluation.report import Table
 from pointaction.fewshot.episodes import sample_episode
 from pointaction.fewshot.prototypes import similarities
-from pointaction.pipeline import Recogniser, track_clip
-from pointaction.video.container import SUFFIXES
-from pointaction.video.decode import decode
+from pointaction.models.catalog import find
+from pointaction.models.store import BUILDERS, load_model
+from pointaction.models.traction import TrackEncoder
+from pointaction.pipeline import inputs
+from pointaction.tracks import Tracks
+from pointaction.training.checkpoints import load_encoder
 
-Progress = Callable[[int, int], None]  # clips done, clips in all
+Contender = Callable[[Tensor, Tensor], Tensor]
+"""Scores (Q, ways) for support (ways, S) and queries (Q,), both indices of clips; most wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """Which episodes are asked. Equal trials ask the same ones, whoever is asked."""
+
+    ways: int = 5
+    queries: int = 5  # per class and episode
+    episodes: int = 1000
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,60 +52,142 @@ class FewShot:
 
     mean: float
     half_width: float  # of its 95 % interval over episodes
-    ways: int
     shots: int
-    episodes: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.ways}-way {self.shots}-shot: {self.mean:.1%} ± {self.half_width:.1%} "
-            f"over {self.episodes} episodes"
-        )
+        return f"{self.mean:.1%} ± {self.half_width:.1%}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """The clips of a folder as the encoder sees them."""
-
-    features: Tensor  # (n, D)
-    labels: Tensor  # (n,) index into names
-    names: list[str]
-
-
-def embed_folder(
-    recogniser: Recogniser, folder: Path, *, tracks: int, progress: Progress
-) -> Embedded:
-    """Every clip of folder/<label>/; raises InputError for a folder that is laid out otherwise."""
-    clips = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in SUFFIXES)
-    names = sorted({path.parent.name for path in clips})
-    if len(names) < 2:
-        raise InputError(f"{folder} needs two folders or more, one per label, with clips in them")
-    features = []
-    for done, path in enumerate(clips, 1):
-        features.append(recogniser.embed(track_clip(decode(path), tracks=tracks)))
-        progress(done, len(clips))
-    labels = torch.tensor([names.index(path.parent.name) for path in clips])
-    return Embedded(features=torch.stack(features), labels=labels, names=names)
-
-
-def evaluate_episodes(
-    clips: Embedded, *, ways: int, shots: int, queries: int, episodes: int, generator: Generator
-) -> FewShot:
-    """Nearest-prototype accuracy, episode by episode."""
-    right = torch.empty(episodes)
-    for number in range(episodes):
+def answers(
+    labels: Tensor, contender: Contender, trial: Trial, *, shots: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Per episode the clips asked about and the labels answered, both (Q,)."""
+    generator = Generator().manual_seed(trial.seed)
+    for _ in range(trial.episodes):
         episode = sample_episode(
-            clips.labels, ways=ways, shots=shots, queries=queries, generator=generator
+            labels, ways=trial.ways, shots=shots, queries=trial.queries, generator=generator
         )
-        query = clips.features[episode.query.flatten()]
-        answers = similarities(clips.features[episode.support], query).argmax(-1)
-        truth = torch.arange(ways).repeat_interleave(queries)
-        right[number] = (answers == truth).float().mean()
-    spread = right.std().item() if episodes > 1 else math.nan
+        query = episode.query.flatten()
+        choice = contender(episode.support, query).argmax(-1)
+        yield query, labels[episode.support[:, 0]][choice]
+
+
+def evaluate_episodes(labels: Tensor, contender: Contender, trial: Trial, *, shots: int) -> FewShot:
+    """Accuracy on clips with `labels` (n,), episode by episode."""
+    right = torch.tensor(
+        [
+            (said == labels[query]).float().mean()
+            for query, said in answers(labels, contender, trial, shots=shots)
+        ]
+    )
+    spread = right.std().item() if len(right) > 1 else math.nan
     return FewShot(
         mean=right.mean().item(),
-        half_width=1.96 * spread / math.sqrt(episodes),
-        ways=ways,
+        half_width=1.96 * spread / math.sqrt(len(right)),
         shots=shots,
-        episodes=episodes,
     )
+
+
+def compare(
+    labels: Tensor, contenders: Mapping[str, Contender], trial: Trial, *, shots: Sequence[int]
+) -> Table:
+    """Every contender on the same episodes; a column per number of shots."""
+    return Table(
+        corner="contender",
+        columns=tuple(f"{trial.ways}-way {count}-shot" for count in shots),
+        rows={
+            name: tuple(evaluate_episodes(labels, contender, trial, shots=count) for count in shots)
+            for name, contender in contenders.items()
+        },
+    )
+
+
+def confusions(
+    labels: Tensor, names: Sequence[str], contender: Contender, trial: Trial, *, shots: int
+) -> Table:
+    """What was answered (columns) to clips of each label (rows), as shares of a row."""
+    counts = torch.zeros(len(names), len(names))
+    for query, said in answers(labels, contender, trial, shots=shots):
+        counts.index_put_((labels[query], said), torch.ones(len(query)), accumulate=True)
+    shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    return Table(
+        corner=f"{shots}-shot",
+        columns=tuple(names),
+        rows={name: tuple(row) for name, row in zip(names, shares.tolist(), strict=True)},
+    )
+
+
+def nearest_prototype(features: Tensor) -> Contender:
+    """Cosine similarity of features (n, D) to the mean of each class's examples."""
+    return lambda support, query: similarities(features[support], features[query])
+
+
+def nearest_examples(distances: Tensor) -> Contender:
+    """Mean distance, out of (n, n), to each class's examples; one example is its neighbour."""
+    return lambda support, query: -distances[query][:, support].mean(-1)
+
+
+def frozen(encoder: TrackEncoder, clips: Sequence[Followed]) -> Contender:
+    """An encoder as it is."""
+    return nearest_prototype(torch.stack([embed(encoder, clip.tracks) for clip in clips]))
+
+
+def baselines(clips: Sequence[Followed]) -> dict[str, Contender]:
+    """The classical ones, each as it is and as strong as a small change makes it."""
+    tracks = [clip.tracks for clip in clips]
+    flow = torch.stack([hof_mbh(each) for each in tracks])
+    own_flow = torch.stack([hof_mbh(each, camera=False) for each in tracks])
+    motion = torch.stack([mean_motion(each) for each in tracks])
+    return {
+        "HOF + MBH": nearest_prototype(flow),
+        "HOF + MBH, camera taken out": nearest_prototype(own_flow),
+        "DTW": nearest_examples(warped_distances(motion)),
+        "DTW, equal strength": nearest_examples(warped_distances(equal_strength(motion))),
+    }
+
+
+def embed(encoder: TrackEncoder, tracks: Tracks) -> Tensor:
+    """The clip as its CLS token (D,), from all of its tracks."""
+    with torch.inference_mode():
+        return encoder.embed(*inputs(tracks, encoder.config.frames))[0]
+
+
+def open_encoders(
+    store: Path,
+    *,
+    models: Sequence[str],
+    weights: Sequence[Path],
+    builder: str,
+    untrained: int | None,
+) -> dict[str, TrackEncoder]:
+    """Encoders by a name that says which they are: of the store, of exported weights, untrained.
+
+    `builder` gives the shape of those that are in no store; `untrained` is the seed of random
+    weights, or None for none.
+    """
+    found = {}
+    for name in models:
+        entry = find(store, name)
+        found[f"{name} {entry.version}"] = load_model(store, entry).encoder
+    for path in weights:
+        encoder = build_encoder(builder, seed=0)
+        load_encoder(encoder, path)
+        found[str(path)] = encoder
+    if untrained is not None:
+        found[f"{builder}, untrained"] = build_encoder(builder, seed=untrained)
+    return found
+
+
+def build_encoder(builder: str, *, seed: int) -> TrackEncoder:
+    """An encoder with random weights; torch's own chance is left as it was."""
+    if builder not in BUILDERS:
+        raise InputError(f"{builder!r} is not one of: {', '.join(BUILDERS)}")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return BUILDERS[builder](1).encoder.eval()
+
+
+def label_numbers(clips: Sequence[Followed]) -> tuple[Tensor, list[str]]:
+    """Each clip's label (n,) as an index into the labels' names, which are in order."""
+    names = sorted({clip.label for clip in clips})
+    return torch.tensor([names.index(clip.label) for clip in clips]), names

@@ -1,104 +1,103 @@
 """How well a model knows the motions it was taught, on performances it has not seen.
 
-Two ways to the same model: from exact tracks, and from rendered pixels through the tracker, as a
-user's clip goes. The seeds are far from those of training (`seed * 1_000_003 + step`).
+Shapes:  n clips   C labels of the model
 """
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from pointaction.clip import Clip
-from pointaction.evaluation.metrics import Accuracy
-from pointaction.pipeline import Recogniser, track_clip
-from pointaction.synthetic.motions import LABELS
-from pointaction.synthetic.render import render
-from pointaction.synthetic.scenes import Scenes, follow, sample_scenes
-from pointaction.tracks import Tracks
+from pointaction.evaluation.metrics import Accuracy, confusion, hits
+from pointaction.evaluation.performances import Programme, Seen, common_labels
+from pointaction.evaluation.report import Table
 
-HELD_OUT_SEED = 9_000_000_000
-_SIDE = 320  # pixels of a rendered clip's longer side
-_SECONDS = 3.0
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
+_WORST = 10  # mistakes shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    accuracy: Accuracy
-    per_label: dict[str, Accuracy]
-    confusions: list[tuple[str, str, int]]  # (true, answered, how often), most often first
+class ClosedSet:
+    """Answers to clips that all belong to one of the labels."""
+
+    top1: Accuracy
+    top5: Accuracy
+    per_label: dict[str, Accuracy]  # of the labels that were shown, worst first
+    confusion: Tensor  # (C, C) how often each label was answered with each
+    labels: tuple[str, ...]  # of the model
+
+    @property
+    def mistakes(self) -> list[tuple[str, str, int]]:
+        """(true, answered, how often), most often first."""
+        wrong = self.confusion.clone().fill_diagonal_(0)
+        found = [
+            (self.labels[i], self.labels[j], int(wrong[i, j])) for i, j in wrong.nonzero().tolist()
+        ]
+        return sorted(found, key=lambda mistake: -mistake[2])
+
+    def __str__(self) -> str:
+        return f"top-1 {self.top1}, top-5 {self.top5}"
 
 
-def evaluate_exact(
-    recogniser: Recogniser, *, per_class: int, tracks: int, seed: int, progress: Progress
-) -> Outcome:
-    """From exact tracks."""
-
-    def see(scenes: Scenes, row: int, generator: Generator) -> Tracks:
-        return exact_tracks(scenes, row, points=tracks, generator=generator)
-
-    return _evaluate(recogniser, see, per_class=per_class, seed=seed, progress=progress)
-
-
-def evaluate_pixels(
-    recogniser: Recogniser, *, per_class: int, tracks: int, seed: int, progress: Progress
-) -> Outcome:
-    """From rendered frames through the Lucas-Kanade tracker."""
-
-    def see(scenes: Scenes, row: int, generator: Generator) -> Tracks:
-        frames = render(scenes, row, side=_SIDE, generator=generator)
-        clip = Clip.from_frames(frames, fps=scenes.frames / _SECONDS)
-        return track_clip(clip, tracks=tracks)
-
-    return _evaluate(recogniser, see, per_class=per_class, seed=seed, progress=progress)
-
-
-def exact_tracks(scenes: Scenes, row: int, *, points: int, generator: Generator) -> Tracks:
-    """Scene number `row` as the record that the pipeline takes, in a 320-pixel frame."""
-    exact = follow(scenes.only(row), points=points, generator=generator)
-    width, height = (round(float(part) * _SIDE) for part in scenes.extent[row])
-    xy = exact.xy[0] * _SIDE - 0.5
-    start = xy.gather(1, exact.frame[0][:, None, None].expand(-1, 1, 2))[:, 0]
-    query = torch.cat([exact.frame[0][:, None].float(), start], 1)
-    return Tracks(
-        xy=xy.numpy(),
-        visible=exact.visible[0].numpy(),
-        confidence=exact.visible[0].float().numpy(),
-        query=query.numpy(),
-        size=(height, width),
-        times=np.linspace(0, _SECONDS, scenes.frames),
+def evaluate_closed_set(seen: Seen, labels: tuple[str, ...]) -> ClosedSet:
+    """Judge clips that a model with these labels has seen."""
+    right = hits(seen.logits, seen.labels)
+    per_label = {
+        labels[number]: Accuracy.of(right[seen.labels == number])
+        for number in seen.labels.unique().tolist()
+    }
+    return ClosedSet(
+        top1=Accuracy.of(right),
+        top5=Accuracy.of(hits(seen.logits, seen.labels, k=5)),
+        per_label=dict(sorted(per_label.items(), key=lambda pair: pair[1].share)),
+        confusion=confusion(seen.labels, seen.logits.argmax(-1), classes=len(labels)),
+        labels=labels,
     )
 
 
-def _evaluate(
-    recogniser: Recogniser,
-    see: Callable[[Scenes, int, Generator], Tracks],
-    *,
-    per_class: int,
-    seed: int,
-    progress: Progress,
-) -> Outcome:
-    generator = Generator().manual_seed(HELD_OUT_SEED + seed)
-    labels: Tensor = torch.arange(len(LABELS)).repeat(per_class)
-    scenes = sample_scenes(labels, frames=32, generator=generator)
-    answers: Counter[tuple[str, str]] = Counter()
-    for row, label in enumerate(labels.tolist()):
-        recognition = recogniser.recognise(see(scenes, row, generator))
-        answers[LABELS[label], next(iter(recognition.scores))] += 1
-        progress(row + 1, len(labels))
-    return _outcome(answers, per_class)
+def every_label(
+    known: Sequence[str], *, per_class: int, seed: int, wide: bool = False
+) -> Programme:
+    """So many performances of each motion that a model knows."""
+    labels = common_labels(known).repeat(per_class)
+    return Programme(labels=labels, seed=seed, wide=wide)
 
 
-def _outcome(answers: Counter[tuple[str, str]], per_class: int) -> Outcome:
-    right = {label: answers[label, label] for label in LABELS}
-    wrong = [(true, said, n) for (true, said), n in answers.most_common() if true != said]
-    return Outcome(
-        accuracy=Accuracy(right=sum(right.values()), total=answers.total()),
-        per_label={label: Accuracy(right=n, total=per_class) for label, n in right.items()},
-        confusions=wrong,
-    )
+def tables(outcomes: Mapping[str, ClosedSet]) -> dict[str, Table]:
+    """For a report: all ways of seeing side by side, then what was mistaken, then every label."""
+    first = next(iter(outcomes.values()))
+    return {
+        "Held-out performances": Table(
+            corner="seen as",
+            columns=("top-1", "top-5"),
+            rows={name: (outcome.top1, outcome.top5) for name, outcome in outcomes.items()},
+        ),
+        "Most frequent mistakes": Table(
+            corner="true, answered",
+            columns=tuple(outcomes),
+            rows=_mistakes(outcomes),
+        ),
+        "Per label, worst first": Table(
+            corner="label",
+            columns=tuple(outcomes),
+            rows={
+                label: tuple(outcome.per_label.get(label) for outcome in outcomes.values())
+                for label in first.per_label
+            },
+        ),
+    }
+
+
+def _mistakes(outcomes: Mapping[str, ClosedSet]) -> dict[str, tuple[int, ...]]:
+    """The commonest of each way, with how often they happen in all ways."""
+    common = {
+        (true, said): None
+        for outcome in outcomes.values()
+        for true, said, _ in outcome.mistakes[:_WORST]
+    }
+    return {
+        f"{true}, {said}": tuple(
+            int(outcome.confusion[outcome.labels.index(true), outcome.labels.index(said)])
+            for outcome in outcomes.values()
+        )
+        for true, said in common
+    }
