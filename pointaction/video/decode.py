@@ -34,6 +34,8 @@ def decode(
     *,
     frames: int = 32,
     short_side: int = 256,
+    start: float | None = None,
+    end: float | None = None,
     limits: DecodeLimits | None = None,
     sha256: str | None = None,
     sandbox: Sandbox | None = None,
@@ -45,13 +47,16 @@ def decode(
     with fewer than T frames repeats some. Frames are upright, have square pixels, even sides and
     a short side of `short_side` pixels. `sha256` is computed when it is not given.
 
+    `start` and `end`, in seconds since the first frame, cut a piece out: the times are spaced from
+    the one to the other, as far as the file goes, and the limits are still about the whole file.
+
     Raises, each with a stable `kind` and, where there is one, the limit and the value:
 
     UnsupportedClip  unsupported-clip, unsupported-codec, no-video-stream, undecodable
     LimitExceeded    file-too-large, frame-too-large, clip-too-long, frame-rate-too-high,
                      decoding-too-slow, decoding-needs-too-much-memory
     InputError       no-such-file, empty-file, too-few-frames, truncated-clip, forged-duration,
-                     resolution-changed
+                     resolution-changed; unusable-input for a piece that is not there
     DecoderFailure   decoder-crashed, decoder-failed
     """
     limits = limits or DecodeLimits()
@@ -68,6 +73,8 @@ def decode(
             "container": _container(clip, limits),
             "frames": frames,
             "short_side": short_side,
+            "start": start,
+            "end": end,
             "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * frames,
         }
         clip.seek(0)

@@ -7,6 +7,7 @@ Shapes:  T frames   H, W pixels
 """
 
 import io
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -64,9 +65,12 @@ def read_clip(
     frames: int,
     short_side: int,
     limits: DecodeLimits,
+    start: float | None = None,
+    end: float | None = None,
 ) -> Reading:
     """Decode `file`, which `sniff` calls a `container`, into `frames` pictures.
 
+    They are of the piece from `start` to `end`, seconds since the first frame; None: all there is.
     `write(t, picture)` is called for every t in 0..T-1 in rising order, with RGB uint8
     (H, W, 3), whose short side is `short_side`. Raises what `pointaction.video.decode.decode`
     documents.
@@ -78,13 +82,18 @@ def read_clip(
         timeline = read_timeline(
             opened, stream, limits, by_order=container == "avi", movie_s=movie_s
         )
-    targets = np.linspace(0.0, float(timeline.times[-1]), frames)
+    first_s, last_s = _piece(timeline, start, end)
+    targets = np.linspace(first_s, last_s, frames)
     file.seek(0)
     with _open(file, container) as opened:
         stream = _video_stream(opened, limits)
         painter = _Painter(stream, short_side)
         shape = (0, 0)
-        for first, last, frame in _nearest(_decoded(opened, stream, timeline), targets):
+        if start:
+            _seek(opened, stream, timeline, first_s)
+        until = math.inf if end is None else last_s
+        timed = _decoded(opened, stream, timeline, since=first_s, until=until)
+        for first, last, frame in _nearest(timed, targets):
             picture = painter.paint(frame)
             shape = picture.shape[:2]
             for t in range(first, last):
@@ -100,6 +109,29 @@ def read_clip(
             height=height,
         ),
     )
+
+
+def _piece(timeline: Timeline, start: float | None, end: float | None) -> tuple[float, float]:
+    """From when to when frames are wanted; the whole file where nobody says otherwise."""
+    last = float(timeline.times[-1])
+    first_s, last_s = start or 0.0, last if end is None else min(end, last)
+    if not 0 <= first_s < last_s:
+        raise InputError(
+            f"there is no piece from {start} s to {end} s in a clip of {timeline.duration_s:.1f} s",
+            limit=round(timeline.duration_s, 3),
+            value=[start, end],
+        )
+    return first_s, last_s
+
+
+def _seek(opened: InputContainer, stream: VideoStream, timeline: Timeline, first_s: float) -> None:
+    """Go to the last picture before `first_s` that can be decoded without others.
+
+    Frames that are timed by their order have to be counted from the beginning.
+    """
+    if timeline.first_pts is not None and stream.time_base:
+        stamp = timeline.first_pts + int(first_s / stream.time_base)
+        opened.seek(stamp, stream=stream, backward=True)
 
 
 def _open(file: io.RawIOBase, container: str) -> InputContainer:
@@ -173,13 +205,21 @@ def _check_side(width: int, height: int, limits: DecodeLimits) -> None:
 
 
 def _decoded(
-    opened: InputContainer, stream: VideoStream, timeline: Timeline
+    opened: InputContainer,
+    stream: VideoStream,
+    timeline: Timeline,
+    *,
+    since: float = 0.0,
+    until: float = math.inf,
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Every frame that can be decoded, with its time; damaged ones are left out."""
-    count, time = 0, 0.0
+    """Every frame that can be decoded, with its time; damaged ones are left out.
+
+    Ends with the first frame after `until`; only from `since` on it counts what is damaged.
+    """
+    found, time = 0, 0.0
     size = (stream.width, stream.height)
     unit = float(stream.time_base or 1)
-    for frame in _undamaged(opened, stream):
+    for count, frame in enumerate(_undamaged(opened, stream)):
         if count == 0:
             size = (frame.width, frame.height)
         elif (frame.width, frame.height) != size:
@@ -195,15 +235,17 @@ def _decoded(
         else:
             shown = (frame.pts - timeline.first_pts) * unit
         time = max(time, shown)
-        count += 1
+        found += since <= time <= until
         yield time, frame
-    expected = len(timeline.times)
-    if count < (1 - _MOST_UNDECODABLE) * expected:
+        if time > until:
+            break
+    expected = int(((timeline.times >= since) & (timeline.times <= until)).sum())
+    if found < (1 - _MOST_UNDECODABLE) * expected:
         raise UnsupportedClip(
-            f"only {count} of {expected} frames can be decoded; the file is damaged",
+            f"only {found} of {expected} frames can be decoded; the file is damaged",
             kind="undecodable",
             limit=expected,
-            value=count,
+            value=found,
         )
 
 

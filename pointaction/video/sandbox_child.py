@@ -223,6 +223,8 @@ def decode_clip(clip: io.RawIOBase, frames_fd: int, request: dict[str, Any]) -> 
         container=request["container"],
         frames=request["frames"],
         short_side=request["short_side"],
+        start=request["start"],
+        end=request["end"],
         limits=DecodeLimits(**request["limits"]),
     )
     return dataclasses.asdict(reading)

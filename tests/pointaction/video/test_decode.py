@@ -151,6 +151,34 @@ def test_a_clip_as_thin_as_a_line_is_not_blown_up(make_video: MakeVideo) -> None
     assert max(clip.size) <= 8 * 256
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx"), ("a.avi", "mpeg4")]
+)
+def test_a_piece_is_sampled_from_its_start_to_its_end(
+    make_video: MakeVideo, name: str, codec: str
+) -> None:
+    """With a key frame every second, so that there is something to seek; AVI cannot be sought."""
+    path = make_video(name, frames=40, fps=10, codec=codec, codec_options={"g": "10"})
+    clip = decode(path, frames=6, short_side=48, start=2.3, end=2.8)
+    np.testing.assert_allclose(clip.times, np.linspace(2.3, 2.8, 6))
+    expected = [shade(float(t), 3.9) for t in clip.times]
+    np.testing.assert_allclose(clip.frames[:, 24, 32].mean(axis=-1), expected, atol=4)
+    assert clip.source.frames == 40  # it tells of the file
+
+
+def test_a_piece_goes_no_farther_than_the_file(make_video: MakeVideo) -> None:
+    clip = decode(make_video(frames=10, fps=10), frames=4, start=0.6, end=5.0)
+    np.testing.assert_allclose(clip.times, np.linspace(0.6, 0.9, 4))
+
+
+@pytest.mark.parametrize(("start", "end"), [(3.0, 4.0), (0.5, 0.5), (-1.0, 0.5)])
+def test_a_piece_that_is_not_there_is_refused(
+    make_video: MakeVideo, start: float, end: float
+) -> None:
+    with pytest.raises(InputError, match=r"there is no piece .* in a clip of 1\.0 s"):
+        decode(make_video(frames=10, fps=10), start=start, end=end)
+
+
 def test_a_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file 'gone.mp4'") as refusal:
         decode(tmp_path / "gone.mp4")

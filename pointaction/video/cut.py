@@ -1,0 +1,81 @@
+"""Which frames of a video file make the clip, where it is not 32 spread over the whole of it.
+
+Lists of data sets name pieces of hours of video, and papers say how densely they looked.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pointaction.clip import Clip, Source
+from pointaction.video.decode import DecodeLimits, decode
+
+FRAMES = 32
+_MOST = 256  # frames of a clip that is taken whole
+_GLANCE_S = 0.1
+# For files of one's own, not for what strangers send: a kitchen filmed for hours.
+LONG = DecodeLimits(max_duration_s=6 * 3600, max_file_bytes=1 << 36, cpu_s=300, wall_s=600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A piece of a file, and how densely it is looked at."""
+
+    start: float | None = None  # seconds since the first frame; None: from the beginning
+    end: float | None = None  # likewise; None: to the end
+    every: bool = False  # every frame of the piece instead of 32
+    stride: int | None = None  # frames of the file from one to the next at most; the middle is kept
+
+    def __str__(self) -> str:
+        """The cut in a word, empty for the whole."""
+        piece = "" if self == WHOLE else f"-{self.start or 0}-{self.end or 'end'}"
+        return piece + "-every" * self.every + (f"-by{self.stride}" if self.stride else "")
+
+
+WHOLE = Cut()
+
+
+def decode_cut(path: Path, cut: Cut, *, sha256: str | None = None) -> Clip:
+    """The clip that a cut of a file makes; errors as those of `decode`."""
+    if cut == WHOLE:
+        return decode(path, sha256=sha256)
+    source = glance(path)
+    rate = source.frames / source.duration_s
+    start, end = cut.start or 0.0, min(cut.end or source.duration_s, source.duration_s - 1 / rate)
+    frames = FRAMES
+    if cut.every:
+        frames = min(max(2, round((end - start) * rate) + 1), _MOST)
+    if cut.stride:
+        spare = max(0.0, end - start - (frames - 1) * cut.stride / rate)
+        start, end = start + spare / 2, end - spare / 2
+    return decode(path, frames=frames, start=start, end=end, limits=LONG, sha256=sha256)
+
+
+def glance(path: Path) -> Source:
+    """What a file holds, at the cost of its packets and a few frames."""
+    return _glance(path, _state(path))
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    return _digest(path, _state(path))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when the file does; an hour in a kitchen is not read anew for every piece."""
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _glance(path: Path, state: tuple[int, int]) -> Source:
+    return decode(
+        path, frames=2, short_side=16, end=_GLANCE_S, limits=LONG, sha256="not asked for"
+    ).source
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, state: tuple[int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
