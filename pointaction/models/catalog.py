@@ -1,7 +1,8 @@
 """The catalogue: what is in the model store, with digest, licence and labels. Needs no torch.
 
 `catalog.toml` has one table `[models.NAME]` per model; its label list is a text file beside the
-weights, one label a line, so that a change of vocabulary reads well in a diff.
+weights, one label a line, so that a change of vocabulary reads well in a diff. Its calibration, if
+it has one, is a JSON file beside them; if its labels are motions of `vocabulary.toml`, it says so.
 """
 
 import hashlib
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointaction.errors import DamagedWeights, UnknownModel
+from pointaction.errors import DamagedWeights, InputError, UnknownModel
+from pointaction.models.calibration import Calibration
+from pointaction.models.symmetry import Symmetry, read_symmetry
 
 DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
 
@@ -32,14 +35,27 @@ class Entry:
     labels: tuple[str, ...]
     inputs: dict[str, Any]  # the input contract: tracks, frames, channels
     card: str  # model card, relative to the store
+    calibration: Calibration | None = None
+    symmetry: Symmetry | None = None
 
     @property
     def digest(self) -> str:
-        return self.sha256
+        """What its answers depend on: SHA-256 of the weights, where there is nothing else.
+
+        Else that of a text: the weights' SHA-256 in hexadecimal, a line's end, the calibration as
+        `Calibration.save` writes it, and the symmetry as its `to_json` does; what is there of both.
+        """
+        more = [part.to_json() for part in (self.calibration, self.symmetry) if part]
+        if not more:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256}\n{''.join(more)}".encode()).hexdigest()
 
 
 def read_catalog(store: Path) -> dict[str, Entry]:
-    """Every model that `catalog.toml` in the folder `store` describes."""
+    """Every model that `catalog.toml` in the folder `store` describes.
+
+    Raises UnknownModel without one, DamagedWeights where a calibration or vocabulary is none.
+    """
     path = store / "catalog.toml"
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
@@ -79,5 +95,27 @@ def verify(store: Path, entry: Entry) -> Path:
 
 
 def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
-    labels = (store / table.pop("labels")).read_text(encoding="utf-8").split("\n")
-    return Entry(name=name, labels=tuple(label for label in labels if label), **table)
+    text = (store / table.pop("labels")).read_text(encoding="utf-8")
+    labels = tuple(label for label in text.split("\n") if label)
+    vocabulary = table.pop("vocabulary", None)
+    return Entry(
+        name=name,
+        labels=labels,
+        symmetry=read_symmetry(store / vocabulary, labels) if vocabulary else None,
+        calibration=_calibration(store, table.pop("calibration", None)),
+        **table,
+    )
+
+
+def _calibration(store: Path, file: str | None) -> Calibration | None:
+    if file is None:
+        return None
+    try:
+        return Calibration.load(store / file)
+    except FileNotFoundError:
+        raise DamagedWeights(
+            f"{store / file} is missing; fetch the model store again, or take the line "
+            "`calibration` out of catalog.toml"
+        ) from None
+    except InputError as error:  # of the operator, not of who asks
+        raise DamagedWeights(str(error)) from None

@@ -1,0 +1,78 @@
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pointaction.errors import DamagedWeights, UnknownModel
+from pointaction.models.calibration import Calibration
+from pointaction.models.catalog import find, read_catalog
+from tests.pointaction.models.stores import LABELS, small_store
+
+CALIBRATION = Calibration(temperature=2.0, threshold=0.5, score="sureness")
+
+
+def test_an_entry_has_its_labels_and_digest(tmp_path: Path) -> None:
+    entry = find(small_store(tmp_path), "small")
+    assert entry.labels == LABELS
+    assert entry.calibration is None
+    assert entry.digest == hashlib.sha256((tmp_path / entry.file).read_bytes()).hexdigest()
+
+
+def test_an_entry_has_the_calibration_of_its_file(tmp_path: Path) -> None:
+    assert find(small_store(tmp_path, CALIBRATION), "small").calibration == CALIBRATION
+
+
+def test_the_digest_changes_with_every_part_of_the_calibration(tmp_path: Path) -> None:
+    entry = find(small_store(tmp_path), "small")
+    calibrations = [
+        None,
+        CALIBRATION,
+        replace(CALIBRATION, temperature=2.1),
+        replace(CALIBRATION, threshold=0.6),
+        replace(CALIBRATION, score="energy"),
+    ]
+    digests = {replace(entry, calibration=calibration).digest for calibration in calibrations}
+    assert len(digests) == 5
+    other = replace(entry, sha256="0" * 64)
+    assert replace(other, calibration=CALIBRATION).digest not in digests
+
+
+def test_the_digest_can_be_found_out_by_hand(tmp_path: Path) -> None:
+    entry = find(small_store(tmp_path, CALIBRATION), "small")
+    text = entry.sha256 + "\n" + (tmp_path / "calibration.json").read_text()
+    assert entry.digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_calibration_that_is_missing_or_none_is_the_stores_fault(tmp_path: Path) -> None:
+    store = small_store(tmp_path, CALIBRATION)
+    (store / "calibration.json").write_text("{}")
+    with pytest.raises(DamagedWeights, match="is no calibration"):
+        find(store, "small")
+    (store / "calibration.json").unlink()
+    with pytest.raises(DamagedWeights, match="is missing"):
+        find(store, "small")
+
+
+def test_a_calibrated_entry_is_read_without_torch(tmp_path: Path) -> None:
+    small_store(tmp_path, CALIBRATION)
+    program = (
+        "import sys; from pathlib import Path; from pointaction.models.catalog import find\n"
+        "print(find(Path(sys.argv[1]), 'small').calibration.threshold, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0.5", "False"]
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    store = small_store(tmp_path)
+    with pytest.raises(UnknownModel, match="no model 'large' in the store; it has small"):
+        find(store, "large")
+
+
+def test_a_store_without_catalogue_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="POINTACTION_MODEL_STORE"):
+        read_catalog(tmp_path)
