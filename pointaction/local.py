@@ -29,6 +29,7 @@ class LocalService:
         return {
             "model": {"name": entry.name, "version": entry.version, "digest": entry.digest},
             "predictions": [{"label": label, "score": score} for label, score in best],
+            "none_of_these": recognition.none_of_these,
             "timings_ms": clock.timings_ms(),
             "cached": False,
         }

@@ -19,6 +19,7 @@ from pointaction.depth.looming import looming
 from pointaction.models.catalog import Entry, find
 from pointaction.models.store import load_model
 from pointaction.models.traction import TrAction
+from pointaction.models.views import answer
 from pointaction.tokens.normalise import geometry
 from pointaction.tokens.resample import resample
 from pointaction.tracking.base import Tracker
@@ -55,6 +56,7 @@ class Recognition:
     """What a model made of a clip's tracks."""
 
     scores: dict[str, float]  # every label, best first; they sum to 1
+    none_of_these: bool | None  # whether it is likely none of the labels; None: not calibrated
     attention: NDArray[np.float32]  # (H, N) last layer, CLS to tracks; each row sums to 1
     tracks: Tracks  # with depth
 
@@ -87,6 +89,15 @@ def to_units(tracks: Tracks) -> tuple[torch.Tensor, torch.Tensor]:
     return (xy / max(tracks.size))[None], torch.from_numpy(tracks.visible.copy())[None]
 
 
+def inputs(tracks: Tracks, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Geometry (1, N, F, 3) and visibility (1, N, F) on a model's own clock of F `frames`."""
+    on_clock = resample(lift(tracks), frames)
+    assert on_clock.depth is not None  # lifted
+    xy, visible = to_units(on_clock)
+    depth = torch.from_numpy(np.ascontiguousarray(on_clock.depth))[None]
+    return geometry(xy, depth), visible
+
+
 class Recogniser:
     """A model of the store, opened once and asked often."""
 
@@ -104,24 +115,23 @@ class Recogniser:
         """Scores for every label and the attention of each head, from tracks of any N and T."""
         tracks = lift(tracks, report=report)
         enter("tokenise", report)
-        inputs = self._inputs(tracks)
+        taken = inputs(tracks, self.model.encoder.config.frames)
         enter("classify", report)
         with torch.inference_mode():
-            logits, attention = self.model(*inputs)
+            logits, attention, _ = answer(self.model, *taken, self.entry.symmetry)
         enter("explain", report)
-        shares = logits[0].softmax(-1).tolist()
-        ranked = sorted(zip(self.entry.labels, shares, strict=True), key=lambda pair: -pair[1])
-        return Recognition(scores=dict(ranked), attention=attention[0].numpy(), tracks=tracks)
+        calibration = self.entry.calibration
+        shares = calibration.shares(logits) if calibration else logits.softmax(-1)
+        pairs = zip(self.entry.labels, shares[0].tolist(), strict=True)
+        return Recognition(
+            scores=dict(sorted(pairs, key=lambda pair: -pair[1])),
+            none_of_these=not calibration.knows(logits).item() if calibration else None,
+            attention=attention[0].numpy(),
+            tracks=tracks,
+        )
 
     def embed(self, tracks: Tracks) -> torch.Tensor:
         """The clip as its CLS token (D,): what few-shot classifiers compare."""
         with torch.inference_mode():
-            return self.model.encoder(*self._inputs(lift(tracks))).cls[0]
-
-    def _inputs(self, tracks: Tracks) -> tuple[torch.Tensor, torch.Tensor]:
-        """Geometry (1, N, T, 3) and visibility (1, N, T) on the model's own clock."""
-        on_clock = resample(tracks, self.model.encoder.config.frames)
-        assert on_clock.depth is not None  # the callers lift
-        xy, visible = to_units(on_clock)
-        depth = torch.from_numpy(np.ascontiguousarray(on_clock.depth))[None]
-        return geometry(xy, depth), visible
+            encoder = self.model.encoder
+            return encoder.embed(*inputs(tracks, encoder.config.frames))[0]

@@ -9,6 +9,8 @@ from pointaction.models.catalog import Entry
 from service import problems
 from workers.jobs import Job, State
 
+_DIGEST = "SHA-256 of the weights; of a calibrated model, of that and the calibration together"
+
 
 class ClipAnswer(BaseModel):
     sha256: str
@@ -21,7 +23,7 @@ class ClipAnswer(BaseModel):
 class ModelReference(BaseModel):
     name: str
     version: str
-    digest: str = Field(description="SHA-256 of the weights")
+    digest: str = Field(description=_DIGEST)
     licence: str
 
 
@@ -45,6 +47,10 @@ class Recognition(BaseModel):
     clip: ClipAnswer
     model: ModelReference
     predictions: list[Prediction] = Field(description="the top_k best, the best first")
+    none_of_these: bool | None = Field(
+        description="whether the clip likely shows none of the model's labels; "
+        "null: the model is not calibrated, so nobody knows"
+    )
     attention: AttentionLink | None
     timings_ms: dict[str, float]
     cached: bool = Field(description="whether it was answered from the cache")
@@ -124,10 +130,11 @@ class ModelAnswer(BaseModel):
     default: bool = Field(description="whether it answers when no model is named")
     installed: bool = Field(description="whether its weights lie in the store")
     loaded: bool = Field(description="whether some worker has it in memory")
+    calibrated: bool = Field(description="whether it can say that a clip is none of its labels")
     labels: list[str]
     licence: str
     commercial_use: bool
-    digest: str = Field(description="SHA-256 of the weights")
+    digest: str = Field(description=_DIGEST)
     parameters: int
     inputs: dict[str, Any]
     source: str
@@ -141,6 +148,7 @@ class ModelAnswer(BaseModel):
             default=default,
             installed=installed,
             loaded=loaded,
+            calibrated=entry.calibration is not None,
             labels=list(entry.labels),
             licence=entry.licence,
             commercial_use=entry.commercial_use,

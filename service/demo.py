@@ -65,7 +65,7 @@ def _show(service: RemoteService, path: Path, output: Path) -> None:
     answer = service.classify(path, top_k=5)
     model = answer["model"]
     out.print(f"\n[bold]{path.name}[/]  by {model['name']} {model['version']}\n")
-    show_predictions(answer["predictions"], out)
+    show_predictions(answer, out)
     spent = "  ".join(f"{stage} {ms:.0f}" for stage, ms in answer["timings_ms"].items())
     out.print(f"\n  ms per stage: {spent}")
     for name in ("overlay.mp4", "overlay.png"):

@@ -100,6 +100,7 @@ def _result(
 ) -> CachedResult:
     return CachedResult(
         scores=dict(seen.scores),
+        none_of_these=seen.none_of_these,
         attention=np.asarray(seen.attention, np.float16),
         tracks_key=tracks_key(job.content, process.settings.tracks),
         clip=clip,

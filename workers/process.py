@@ -28,6 +28,8 @@ class Recognition(Protocol):
     @property
     def scores(self) -> dict[str, float]: ...  # every label, the best first
     @property
+    def none_of_these(self) -> bool | None: ...  # None: the model is not calibrated
+    @property
     def attention(self) -> NDArray[np.float32]: ...  # (heads, N), each row sums to 1
     @property
     def tracks(self) -> Tracks: ...  # with depth

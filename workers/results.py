@@ -21,7 +21,7 @@ from workers.redis import connect_bytes
 from workers.settings import Settings
 
 Media = Literal["clip", "tracks"]
-_MAGIC = b"PAR1"  # changes with the layout below
+_MAGIC = b"PAR2"  # changes with the layout below
 _HEADER = struct.Struct(">4sI")  # magic, length of the JSON part
 
 
@@ -48,6 +48,7 @@ class CachedResult:
     """Everything an answer is made of, but for what the caller chose to see."""
 
     scores: dict[str, float]  # every label, the best first
+    none_of_these: bool | None  # None: the model is not calibrated
     attention: NDArray[np.float16]  # (heads, N), each row sums to 1
     tracks_key: str
     clip: dict[str, Any]  # sha256, duration_s, frames, width, height
@@ -57,6 +58,7 @@ class CachedResult:
     def to_bytes(self) -> bytes:
         head = {
             "scores": self.scores,
+            "none_of_these": self.none_of_these,
             "shape": self.attention.shape,
             "tracks_key": self.tracks_key,
             "clip": self.clip,
@@ -145,6 +147,7 @@ def answer(
         "clip": result.clip,
         "model": result.model,
         "predictions": [{"label": label, "score": score} for label, score in best],
+        "none_of_these": result.none_of_these,
         "attention": link if attention else None,
         "timings_ms": result.timings_ms,
         "cached": cached,

@@ -91,6 +91,7 @@ function showProgress(state) {
 function showResult(result) {
   $("status").hidden = true;
   $("result").hidden = false;
+  $("none").hidden = !result.none_of_these;
   $("labels").replaceChildren(...result.predictions.map(asBar));
   const spent = Object.values(result.timings_ms).reduce((sum, ms) => sum + ms, 0);
   const { clip, model } = result;

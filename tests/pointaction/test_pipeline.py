@@ -1,4 +1,5 @@
 import io
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from pointaction.clip import Clip
+from pointaction.models.calibration import Calibration
 from pointaction.models.catalog import Entry
 from pointaction.models.traction import traction_tiny
 from pointaction.pipeline import STAGES, Recogniser, lift, track_clip
@@ -44,6 +46,40 @@ def test_scores_are_shares_best_first(recogniser: Recogniser, clip: Clip) -> Non
     scores = list(recogniser.recognise(track_clip(clip, tracks=40)).scores.values())
     assert scores == sorted(scores, reverse=True)
     assert sum(scores) == pytest.approx(1)
+
+
+def calibrated(
+    recogniser: Recogniser, *, temperature: float = 1.0, threshold: float = 0.5
+) -> Recogniser:
+    """The same model, and what has been measured of it."""
+    measured = Calibration(temperature=temperature, threshold=threshold, score="sureness")
+    return Recogniser(replace(recogniser.entry, calibration=measured), recogniser.model)
+
+
+def test_a_temperature_of_two_halves_the_logits(recogniser: Recogniser, clip: Clip) -> None:
+    tracks = track_clip(clip, tracks=40)
+    hot = calibrated(recogniser, temperature=2.0).recognise(tracks).scores
+    plain = recogniser.recognise(tracks).scores
+    assert list(hot) == list(plain)
+    best, *_, last = plain
+    # The logarithm of a ratio of shares is the difference of their logits.
+    between = math.log(plain[best] / plain[last])
+    assert between > 0
+    assert math.log(hot[best] / hot[last]) == pytest.approx(between / 2, rel=1e-3)
+
+
+def test_below_the_threshold_it_is_none_of_these(recogniser: Recogniser, clip: Clip) -> None:
+    tracks = track_clip(clip, tracks=40)
+    above_all = calibrated(recogniser, threshold=1.01).recognise(tracks)
+    assert above_all.none_of_these is True
+    assert calibrated(recogniser, threshold=0.0).recognise(tracks).none_of_these is False
+    assert above_all.scores == recogniser.recognise(tracks).scores  # the nearest are still named
+
+
+def test_a_model_that_is_not_calibrated_does_not_know_what_it_does_not_know(
+    recogniser: Recogniser, clip: Clip
+) -> None:
+    assert recogniser.recognise(track_clip(clip, tracks=40)).none_of_these is None
 
 
 def test_a_clip_and_its_own_tracks_file_give_the_same_answer(

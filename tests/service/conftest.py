@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
+from pointaction.models.calibration import Calibration
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.conftest import RedisServers
@@ -21,12 +22,18 @@ WEIGHTS = b"weights"
 
 @pytest.fixture(scope="session")
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the model `tiny`, and `planned`, whose weights are not there."""
+    """A store with the model `tiny`, and `planned`, whose weights are not there.
+
+    `planned` is calibrated, and less sure of `SCORES` than it would have to be.
+    """
     store = tmp_path_factory.mktemp("model_store")
     (store / "labels.txt").write_text("\n".join(SCORES))
     (store / "tiny.safetensors").write_bytes(WEIGHTS)
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    tables = [_table("tiny", digest), _table("planned", "0" * 64)]
+    calibration = Calibration(temperature=2.0, threshold=0.75, score="sureness")
+    calibration.save(store / "calibration.json")
+    planned = _table("planned", "0" * 64) + '\ncalibration = "calibration.json"'
+    tables = [_table("tiny", digest), planned]
     (store / "catalog.toml").write_text("\n".join(tables))
     return store
 

@@ -103,9 +103,11 @@ class PlayedWorker:
 
     def _classify(self, job: Job, params: ClassifyParams) -> None:
         entry = catalog.find(self.settings.model_store, params.model)
+        calibration = entry.calibration
         tracks = three_tracks()
         found = CachedResult(
             scores=SCORES,
+            none_of_these=max(SCORES.values()) < calibration.threshold if calibration else None,
             attention=np.full((HEADS, 3), 1 / 3, np.float16),
             tracks_key=tracks_key(job.content, self.settings.tracks),
             clip={

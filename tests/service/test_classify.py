@@ -2,6 +2,7 @@ import hashlib
 import threading
 from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from starlette.testclient import TestClient
@@ -31,6 +32,20 @@ def test_a_clip_comes_back_as_labels(client: TestClient) -> None:
         "href": f"/jobs/{result['job']}/attention",
     }
     assert result["cached"] is False
+
+
+def test_only_a_calibrated_model_says_whether_it_is_none_of_its_labels(
+    client: TestClient,
+) -> None:
+    assert send(client, model="tiny").json()["none_of_these"] is None
+    unsure = send(client, model="planned").json()
+    assert unsure["none_of_these"] is True
+    assert send(client, model="planned").json() == unsure | {
+        "job": ANY,
+        "attention": ANY,
+        "cached": True,
+    }
+    assert client.get(f"/jobs/{unsure['job']}").json()["result"] == unsure
 
 
 def test_the_same_clip_again_is_answered_from_the_cache(

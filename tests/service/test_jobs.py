@@ -2,7 +2,7 @@ import hashlib
 import io
 import json
 import threading
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -36,6 +36,18 @@ def test_a_finished_job_shows_what_it_did(client: TestClient) -> None:
     assert job["timings_ms"] == {"decode": 12.5, "track": 30.0}
     assert job["result"]["predictions"][0]["label"] == "moving left"
     assert job["started_at"] <= job["finished_at"]
+
+
+def test_a_job_that_an_older_release_answered_is_still_shown(
+    client: TestClient, worker: PlayedWorker
+) -> None:
+    job = send(client).json()["job"]
+    key = f"job:{job}"
+    record = cast("dict[str, str]", worker.store.redis.hgetall(key))
+    result = json.loads(record["result"])
+    del result["none_of_these"]
+    worker.store.redis.hset(key, "result", json.dumps(result))
+    assert client.get(f"/jobs/{job}").json()["result"] == result
 
 
 def test_queued_jobs_know_their_place(client: TestClient, worker: PlayedWorker) -> None:

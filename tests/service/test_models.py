@@ -11,6 +11,7 @@ def test_models_are_listed_with_what_they_know(client: TestClient) -> None:
     tiny, planned = client.get("/models").json()
     assert (tiny["name"], tiny["default"], tiny["installed"]) == ("tiny", True, True)
     assert (planned["name"], planned["default"], planned["installed"]) == ("planned", False, False)
+    assert (tiny["calibrated"], planned["calibrated"]) == (False, True)
     assert tiny["labels"] == list(SCORES)
     assert tiny["inputs"] == {"frames": 4}
     assert tiny["licence"] == "Apache-2.0"

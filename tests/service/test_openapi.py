@@ -27,3 +27,13 @@ def test_the_form_is_described(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     body = schema["paths"]["/classify"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(body["schema"]["properties"]) == {"clip", "tracks", "model", "top_k", "attention"}
+
+
+def test_the_answer_says_what_it_means_not_to_know(client: TestClient) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    answer = schemas["Recognition"]
+    assert "none_of_these" in answer["required"]
+    field = answer["properties"]["none_of_these"]
+    assert {"type": "null"} in field["anyOf"]
+    assert "calibrated" in field["description"]
+    assert "calibrated" in schemas["ModelAnswer"]["required"]

@@ -36,6 +36,7 @@ SCORES = {"waving": 0.75, "falling": 0.25}
 @dataclass(frozen=True)
 class Seen:
     scores: dict[str, float]
+    none_of_these: bool | None
     attention: NDArray[np.float32]
     tracks: Tracks
 
@@ -44,7 +45,7 @@ class ScriptedRecogniser:
     def recognise(self, tracks: Tracks, *, report: Report) -> Recognition:
         report("classify", 0.9)
         heads = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
-        return Seen(scores=SCORES, attention=heads, tracks=tracks)
+        return Seen(scores=SCORES, none_of_these=True, attention=heads, tracks=tracks)
 
 
 class ScriptedLibrary:

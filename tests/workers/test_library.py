@@ -2,16 +2,19 @@
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from pointaction.models.calibration import Calibration
 from pointaction.models.traction import traction_tiny
 from pointaction.tracks import Tracks
 from pointaction.video.encode import encode_mp4
 from tests.conftest import RedisServers
+from tests.pointaction.test_tracks import make_tracks
 from tests.workers.conftest import CATALOG, Bench, kill, settings_at
 from workers.jobs import ClassifyParams, Job, State
 from workers.launch import WorkerProcess
@@ -98,6 +101,26 @@ def job_key(bench: Bench, job: Job) -> str:
     assert job.result is not None
     digest = job.result["model"]["digest"]
     return result_key(job.content, media=job.media, model_digest=digest, tracks=32)
+
+
+def test_a_calibration_that_comes_later_is_heeded(bench: Bench) -> None:
+    process = Process(bench.settings, open_library(bench.settings))
+    content = bench.upload(make_tracks(count=8).to_bytes())
+    params = ClassifyParams(model="scripted")
+
+    def ask() -> bool | None:
+        done = run(bench, process, Job.new(content=content, media="tracks", params=params))
+        assert done.result is not None
+        return cast("bool | None", done.result["none_of_these"])
+
+    assert ask() is None
+    store = bench.settings.model_store
+    with (store / "catalog.toml").open("a") as catalog:
+        catalog.write('calibration = "calibration.json"\n')
+    for threshold, none_of_these in ((1.01, True), (0.0, False)):
+        calibration = Calibration(temperature=1.0, threshold=threshold, score="sureness")
+        calibration.save(store / "calibration.json")
+        assert ask() is none_of_these
 
 
 def test_a_real_worker_answers_and_lives_on_after_nonsense(bench: Bench, tmp_path: Path) -> None:

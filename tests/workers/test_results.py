@@ -12,6 +12,7 @@ from workers.results import CachedResult, Media, ResultCache, answer, result_key
 CLIP = {"sha256": "c" * 64, "duration_s": 1.5, "frames": 30, "width": 320, "height": 240}
 RESULT = CachedResult(
     scores={"waving": 0.7, "falling": 0.2, "still": 0.1},
+    none_of_these=False,
     attention=np.array([[0.25, 0.75], [1, 0]], np.float16),
     tracks_key="t" * 64,
     clip=CLIP,
@@ -30,7 +31,7 @@ def test_an_answer_comes_back_as_it_was_put(cache: ResultCache) -> None:
     cache.put("k", RESULT)
     found = cache.get("k")
     assert found is not None
-    for field in ("scores", "tracks_key", "clip", "model", "timings_ms"):
+    for field in ("scores", "none_of_these", "tracks_key", "clip", "model", "timings_ms"):
         assert getattr(found, field) == getattr(RESULT, field)
     np.testing.assert_array_equal(found.attention, RESULT.attention)
     assert found.attention.dtype == np.float16
@@ -54,16 +55,27 @@ def test_the_largest_attention_is_kept(cache: ResultCache) -> None:
         b"half",
         RESULT.to_bytes()[:-9],
         pickle.dumps(RESULT.scores),
-        zlib.compress(b"PAR1"),
-        zlib.compress(b"PAR1\xff\xff\xff\x7f{}"),
+        zlib.compress(b"PAR2"),
+        zlib.compress(b"PAR2\xff\xff\xff\x7f{}"),
         zlib.compress(b"PAR9\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR1\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR1\x02\x00\x00\x00[]"),
+        zlib.compress(b"PAR2\x02\x00\x00\x00{}"),
+        zlib.compress(b"PAR2\x02\x00\x00\x00[]"),
         zlib.compress(zlib.decompress(RESULT.to_bytes())[:-1]),
     ],
 )
 def test_a_damaged_entry_is_a_miss(cache: ResultCache, damaged: bytes) -> None:
     cache.redis.set("result:k", damaged)
+    assert cache.get("k") is None
+
+
+def test_an_entry_of_the_layout_before_is_a_miss(cache: ResultCache) -> None:
+    """It did not say whether the clip was none of the labels."""
+    plain = zlib.decompress(RESULT.to_bytes())
+    told = b', "none_of_these": false'
+    assert told in plain
+    length = int.from_bytes(plain[4:8], "little") - len(told)
+    before = b"PAR1" + length.to_bytes(4, "little") + plain[8:].replace(told, b"")
+    cache.redis.set("result:k", zlib.compress(before))
     assert cache.get("k") is None
 
 
@@ -126,6 +138,7 @@ def test_the_answer_shows_what_was_asked_for() -> None:
         "clip": CLIP,
         "model": RESULT.model,
         "predictions": [{"label": "waving", "score": 0.7}, {"label": "falling", "score": 0.2}],
+        "none_of_these": False,
         "attention": {"heads": 2, "tracks": 2, "href": "/jobs/j/attention"},
         "timings_ms": {"track": 12.5},
         "cached": False,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import redis
 
+from pointaction.models.calibration import Calibration
 from tests.workers.conftest import Bench
 from tests.workers.scripted import SCORES, ScriptedLibrary, two_tracks
 from workers import stats
@@ -36,6 +37,7 @@ def test_a_clip_is_answered(bench: Bench, process: Process) -> None:
         {"label": "waving", "score": 0.75},
         {"label": "falling", "score": 0.25},
     ]
+    assert job.result["none_of_these"] is True
     assert job.result["model"]["digest"] == "5" * 64
     assert job.result["clip"] == {
         "sha256": job.result["clip"]["sha256"],
@@ -54,7 +56,7 @@ def test_its_answer_tracks_and_attention_are_cached(bench: Bench, process: Proce
     job = run(bench, process, bench.clip("fine"))
     cached = bench.cache.get(key_of(job))
     assert cached is not None
-    assert cached.scores == SCORES
+    assert (cached.scores, cached.none_of_these) == (SCORES, True)
     assert cached.tracks_key == tracks_key(job.content, 512)
     np.testing.assert_array_equal(cached.attention, [[0.25, 0.75], [1, 0]])
     assert bench.cache.get_tracks(cached.tracks_key) == two_tracks().to_bytes()
@@ -80,6 +82,24 @@ def test_another_model_uses_the_same_tracks(bench: Bench, process: Process) -> N
     assert (again.result["model"]["digest"], again.result["cached"]) == ("6" * 64, False)
     assert again.result["clip"]["frames"] == 2
     assert len(bench.decoded()) == 1
+
+
+def test_another_calibration_is_another_answer(bench: Bench, process: Process) -> None:
+    store = bench.settings.model_store
+    catalog = (store / "catalog.toml").read_text()
+    jobs = [run(bench, process, bench.clip("fine"))]
+    (store / "catalog.toml").write_text(catalog + 'calibration = "calibration.json"\n')
+    for threshold in (0.5, 0.75):
+        calibration = Calibration(temperature=2.0, threshold=threshold, score="sureness")
+        calibration.save(store / "calibration.json")
+        jobs.append(run(bench, process, bench.clip("fine")))
+    results = [job.result for job in jobs if job.result is not None]
+    assert [result["cached"] for result in results] == [False, False, False]
+    assert len({result["model"]["digest"] for result in results}) == 3
+    again = run(bench, process, bench.clip("fine")).result
+    assert again is not None
+    assert again["cached"]
+    assert len(bench.decoded()) == 1  # the tracks are the same
 
 
 def test_a_damaged_cache_is_worked_around(bench: Bench, process: Process) -> None:
