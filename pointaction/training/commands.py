@@ -19,7 +19,9 @@ T = TypeVar("T")
 out = Console()
 err = Console(stderr=True)
 
-RecipeName = Annotated[str, typer.Argument(help="tiny, full or quick.")]
+RecipeName = Annotated[
+    str, typer.Argument(help="tiny, full, quick; to train also endless-tiny, endless-full.")
+]
 RunFolder = Annotated[Path, typer.Option("--out", help="Checkpoints, losses and weights.")]
 Seed = Annotated[int, typer.Option(help="Chance of the run.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]

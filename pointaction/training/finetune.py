@@ -32,11 +32,14 @@ from pointaction.training.clip_folder import (
     read_clips,
 )
 from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.middle import settle
 from pointaction.training.objectives import recognise
 from pointaction.training.official_clips import read_official
 from pointaction.training.recipes import Recipe, finetuning, official
 from pointaction.training.register import prepare_store, register
 from pointaction.training.track_batches import TrackBatches
+
+_TO_SETTLE = 4  # batches from which the mean clip is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +129,12 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     load_encoder(model.encoder, start.weights)
     entry = _entry(wish, start, version, labels, followed, model)
     every = math.ceil(run.recipe.steps / wish.epochs)
+    batches = _batches(run, taught, labels)
     steps = optimise(
         run,
         model,
         recognise(model, label_smoothing=run.recipe.label_smoothing, contrast=0),
-        _batches(run, taught, labels),
+        batches,
         validated(watcher.training(run), run, entry, model, kept, every=every),
     )
     done = Finetuned(
@@ -138,6 +142,8 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     )
     if steps < run.recipe.steps:
         return done
+    if not wish.head_only:
+        settle(model.encoder, (batches[number] for number in range(_TO_SETTLE)))
     last, best = _read_validation(run.folder)
     weights = run.folder / "weights.safetensors"
     entry = replace(entry, sha256=export_weights(model.cpu(), weights))

@@ -14,7 +14,6 @@ Objective = Callable[[Batch, int], dict[str, Tensor]]
 """From a batch and its number to scalars by name, of which "loss" is minimised."""
 
 TEMPERATURE = 0.1
-_MIDDLE = 0.02  # how fast the encoder's idea of the mean clip follows its training
 
 
 def recognise(model: TrAction, *, label_smoothing: float, contrast: float) -> Objective:
@@ -27,7 +26,6 @@ def recognise(model: TrAction, *, label_smoothing: float, contrast: float) -> Ob
 
     def objective(batch: Batch, number: int) -> dict[str, Tensor]:
         encoded = model.encoder(batch.geometry, batch.visible, batch.present)
-        model.encoder.middle.lerp_(encoded.cls.detach().float().mean(0), _MIDDLE)
         measures = {}
         loss = encoded.cls.new_zeros(())
         named = batch.label >= 0

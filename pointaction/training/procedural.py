@@ -1,5 +1,7 @@
 """Training and pretraining on the procedural world."""
 
+from collections.abc import Iterator
+
 import torch
 
 from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
@@ -7,9 +9,13 @@ from pointaction.models.store import BUILDERS
 from pointaction.models.traction import TrAction
 from pointaction.synthetic.batches import Mixture, ProceduralBatches
 from pointaction.synthetic.vocabulary import LABELS
+from pointaction.training.batch import Batch
 from pointaction.training.checkpoints import load_encoder
 from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.middle import settle
 from pointaction.training.objectives import masked, recognise
+
+_TO_SETTLE = 4  # batches from which the mean clip is taken
 
 
 def train(run: Run, report: Report) -> tuple[TrAction, int]:
@@ -21,6 +27,7 @@ def train(run: Run, report: Report) -> tuple[TrAction, int]:
         load_encoder(model.encoder, run.start)
     objective = recognise(model, label_smoothing=recipe.label_smoothing, contrast=recipe.contrast)
     steps = optimise(run, model, objective, procedural(run), report)
+    settle(model.encoder, unseen(run))
     return model.eval(), steps
 
 
@@ -32,6 +39,7 @@ def pretrain(run: Run, report: Report) -> tuple[MaskedPretraining, int]:
     if run.start:
         load_encoder(model.encoder, run.start)
     steps = optimise(run, model, masked(model, seed=run.seed), procedural(run), report)
+    settle(model.encoder, unseen(run))
     return model.eval(), steps
 
 
@@ -45,3 +53,9 @@ def procedural(run: Run) -> ProceduralBatches:
         tracks=recipe.tracks,
     )
     return ProceduralBatches(mixture, seed=run.seed)
+
+
+def unseen(run: Run) -> Iterator[Batch]:
+    """A few batches from behind the recipe's last one."""
+    batches, last = procedural(run), run.recipe.steps * run.recipe.accumulate
+    return (batches[last + number] for number in range(_TO_SETTLE))

@@ -67,8 +67,8 @@ def test_a_motion_without_a_name_is_said_to_be_none_of_these(
 
 def test_tracks_are_written_and_classified_without_the_clip(folder: Path) -> None:
     file = folder / "a.tracks.npz"
-    assert call("track", folder / "a.mp4", "-o", file, "--tracks", 64).exit_code == 0
-    assert len(Tracks.load(file).xy) == 64
+    assert call("track", folder / "a.mp4", "-o", file, "--tracks", 256).exit_code == 0
+    assert len(Tracks.load(file).xy) == 256
     overlay = folder / "a.mp4.png"
     done = call("classify", file, "--local", "--json", "--overlay", overlay)
     assert json.loads(done.stdout)["predictions"][0]["label"] == "moving left"
@@ -140,7 +140,7 @@ def test_a_motion_is_rendered_as_a_clip(tmp_path: Path) -> None:
 def test_training_ends_in_weights_and_their_digest(tmp_path: Path) -> None:
     done = call("train", "quick", "--steps", 1, "--out", tmp_path)
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "quick-seed1" / "weights.safetensors").stat().st_size > 3_000_000
+    assert (tmp_path / "quick-seed1" / "weights.safetensors").stat().st_size > 2_900_000
     assert "sha256" in done.stdout
 
 
@@ -157,4 +157,4 @@ def test_the_installed_command_offers_the_services_commands_and_plain_errors() -
     assert {"serve", "worker", "demo", "dead", "release"} <= set(shown.stdout.split())
     wrong = subprocess.run([*command, "train", "huge"], capture_output=True, text=True)
     assert wrong.returncode == 2
-    assert wrong.stderr.strip() == "error: 'huge' is not one of: tiny, full, quick"
+    assert wrong.stderr.startswith("error: 'huge' is not one of: tiny, full, quick,")
