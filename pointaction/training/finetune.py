@@ -39,8 +39,6 @@ from pointaction.training.recipes import Recipe, finetuning, official
 from pointaction.training.register import prepare_store, register
 from pointaction.training.track_batches import TrackBatches
 
-_TO_SETTLE = 4  # batches from which the mean clip is taken
-
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
@@ -143,7 +141,7 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     if steps < run.recipe.steps:
         return done
     if not wish.head_only:
-        settle(model.encoder, (batches[number] for number in range(_TO_SETTLE)))
+        settle(model.encoder, batches)
     last, best = _read_validation(run.folder)
     weights = run.folder / "weights.safetensors"
     entry = replace(entry, sha256=export_weights(model.cpu(), weights))

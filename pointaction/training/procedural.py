@@ -1,7 +1,5 @@
 """Training and pretraining on the procedural world."""
 
-from collections.abc import Iterator
-
 import torch
 
 from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
@@ -9,13 +7,10 @@ from pointaction.models.store import BUILDERS
 from pointaction.models.traction import TrAction
 from pointaction.synthetic.batches import Mixture, ProceduralBatches
 from pointaction.synthetic.vocabulary import LABELS
-from pointaction.training.batch import Batch
 from pointaction.training.checkpoints import load_encoder
 from pointaction.training.loop import Report, Run, optimise
 from pointaction.training.middle import settle
 from pointaction.training.objectives import masked, recognise
-
-_TO_SETTLE = 4  # batches from which the mean clip is taken
 
 
 def train(run: Run, report: Report) -> tuple[TrAction, int]:
@@ -26,8 +21,9 @@ def train(run: Run, report: Report) -> tuple[TrAction, int]:
     if run.start:
         load_encoder(model.encoder, run.start)
     objective = recognise(model, label_smoothing=recipe.label_smoothing, contrast=recipe.contrast)
-    steps = optimise(run, model, objective, procedural(run), report)
-    settle(model.encoder, unseen(run))
+    batches = procedural(run)
+    steps = optimise(run, model, objective, batches, report)
+    settle(model.encoder, batches, first=run.recipe.batches)
     return model.eval(), steps
 
 
@@ -38,8 +34,9 @@ def pretrain(run: Run, report: Report) -> tuple[MaskedPretraining, int]:
     model = MaskedPretraining(encoder, MaskedConfig())
     if run.start:
         load_encoder(model.encoder, run.start)
-    steps = optimise(run, model, masked(model, seed=run.seed), procedural(run), report)
-    settle(model.encoder, unseen(run))
+    batches = procedural(run)
+    steps = optimise(run, model, masked(model, seed=run.seed), batches, report)
+    settle(model.encoder, batches, first=run.recipe.batches)
     return model.eval(), steps
 
 
@@ -53,9 +50,3 @@ def procedural(run: Run) -> ProceduralBatches:
         tracks=recipe.tracks,
     )
     return ProceduralBatches(mixture, seed=run.seed)
-
-
-def unseen(run: Run) -> Iterator[Batch]:
-    """A few batches from behind the recipe's last one."""
-    batches, last = procedural(run), run.recipe.steps * run.recipe.accumulate
-    return (batches[last + number] for number in range(_TO_SETTLE))

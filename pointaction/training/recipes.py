@@ -27,6 +27,11 @@ class Recipe:
     frames: int = 32
     tracks: tuple[int, ...] = (48, 96, 192)  # per clip; batches take turns
 
+    @property
+    def batches(self) -> int:
+        """All that a run sees; those from this number on are unseen."""
+        return self.steps * self.accumulate
+
 
 def tiny() -> Recipe:
     """Named motions beside motions without a name: the last step to the shipped weights."""

@@ -1,9 +1,18 @@
 import torch
 from torch import Generator
+from torch.utils.data import Dataset
 
 from pointaction.models.traction import TrackEncoder, TrActionConfig
 from pointaction.training.batch import Batch
 from pointaction.training.middle import settle
+
+
+class Once(Dataset[Batch]):
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __getitem__(self, number: int) -> Batch:
+        return self.batch
 
 
 def test_embedded_clips_have_no_mean() -> None:
@@ -15,7 +24,7 @@ def test_embedded_clips_have_no_mean() -> None:
         present=torch.ones(6, 5).bool(),
         label=torch.zeros(6).long(),
     )
-    settle(encoder, [clips])
+    settle(encoder, Once(clips), count=1)
     assert encoder.training
     embedded = encoder.eval().embed(clips.geometry, clips.visible, clips.present)
     assert embedded.abs().max() > 0.01
