@@ -10,10 +10,11 @@ from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.progress import counting
 
 if TYPE_CHECKING:
-    from pointaction.evaluation.performances import Sight
+    from pointaction.evaluation.performances import Programme, Seen, Sight
     from pointaction.evaluation.report import Report
     from pointaction.explain.overlay import Image
     from pointaction.models.traction import TrackEncoder
+    from pointaction.pipeline import Recogniser
 
 evaluation = typer.Typer(help="Measure a model.", no_args_is_help=True)
 
@@ -50,7 +51,6 @@ def procedural(
     store: Store = DEFAULT_STORE,
 ) -> None:
     """The motions that the model was taught, performed anew: top-1, top-5, what is mistaken."""
-    from pointaction.evaluation.performances import performers, see
     from pointaction.evaluation.pictures import confusion_picture
     from pointaction.evaluation.procedural import evaluate_closed_set, every_label, tables
     from pointaction.evaluation.report import Report
@@ -60,8 +60,7 @@ def procedural(
     labels, outcomes = recogniser.entry.labels, {}
     for name, (sight, count) in _ways(tracks, per_class, pixels).items():
         programme = every_label(labels, per_class=count, seed=seed, wide=wide)
-        with performers(processes) as pool, counting(name) as progress:
-            seen = see(recogniser, programme, sight, progress=progress, pool=pool)
+        seen = _see(name, recogniser, programme, sight, processes)
         outcomes[name] = evaluate_closed_set(seen, labels)
     filed = _show(
         Report(
@@ -91,7 +90,6 @@ def chirality(
 ) -> None:
     """Motions and their opposites: by the model's answer, and by a linear probe per pair."""
     from pointaction.evaluation.chirality import evaluate_pairs, opposite_motions, opposites, table
-    from pointaction.evaluation.performances import performers, see
     from pointaction.evaluation.report import Report
     from pointaction.pipeline import Recogniser
 
@@ -101,8 +99,7 @@ def chirality(
         halves = {}
         for half, its_seed in (("training", seed + 1), ("testing", seed)):
             programme = opposite_motions(labels, per_class=count, seed=its_seed, wide=wide)
-            with performers(processes) as pool, counting(f"{name}, {half}") as progress:
-                halves[half] = see(recogniser, programme, sight, progress=progress, pool=pool)
+            halves[half] = _see(f"{name}, {half}", recogniser, programme, sight, processes)
         outcomes[name] = evaluate_pairs(**halves, pairs=opposites(labels))
     _show(
         Report(
@@ -136,7 +133,6 @@ def neighbours(
         everyone_does_everything,
         table,
     )
-    from pointaction.evaluation.performances import see
     from pointaction.evaluation.report import Report
     from pointaction.pipeline import Recogniser
 
@@ -147,8 +143,7 @@ def neighbours(
     assert programme.identity is not None  # everyone is somebody
     outcomes = {}
     for name, (sight, _) in _ways(tracks, 1, int(pixels)).items():
-        with counting(name) as progress:
-            seen = see(recogniser, programme, sight, progress=progress)
+        seen = _see(name, recogniser, programme, sight, processes=1)
         outcomes[name] = evaluate_neighbours(seen.cls, programme.labels, programme.identity, k=k)
     _show(
         Report(
@@ -223,7 +218,7 @@ def openset(
 
     from pointaction.evaluation.calibration import reliability, reliability_table
     from pointaction.evaluation.openset import evaluate_open_set
-    from pointaction.evaluation.performances import Programme, performers, see
+    from pointaction.evaluation.performances import Programme
     from pointaction.evaluation.pictures import reliability_picture
     from pointaction.evaluation.procedural import every_label
     from pointaction.evaluation.report import Report
@@ -237,8 +232,7 @@ def openset(
     name, (sight, _) = list(_ways(tracks, 1, int(pixels)).items())[-1]
     parts = []
     for part, programme in (("fit", fitted), ("known", known), ("unknown", unknown)):
-        with performers(processes) as pool, counting(f"{name}, {part}") as progress:
-            parts.append(see(recogniser, programme, sight, progress=progress, pool=pool))
+        parts.append(_see(f"{name}, {part}", recogniser, programme, sight, processes))
     chance = Generator().manual_seed(seed)
     found = evaluate_open_set(*parts, generator=chance)
     reliabilities = {
@@ -491,6 +485,16 @@ def _ways(tracks: int, exact: int, pixels: int) -> "dict[str, tuple[Sight, int]]
     if pixels:
         ways["rendered pixels"] = (replace(PIXELS, points=tracks), pixels)
     return ways
+
+
+def _see(
+    name: str, recogniser: "Recogniser", programme: "Programme", sight: "Sight", processes: int
+) -> "Seen":
+    """Perform before the model with so many processes and a bar called `name`."""
+    from pointaction.evaluation.performances import performers, see
+
+    with performers(processes) as pool, counting(name) as progress:
+        return see(recogniser, programme, sight, progress=progress, pool=pool)
 
 
 def _conditions(model: str, *, tracks: int, wide: bool, seed: int) -> dict[str, str | int]:
