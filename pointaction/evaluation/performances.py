@@ -195,7 +195,7 @@ def _watch_chunk(programme: Programme, sight: Sight, clock: int, chunk: int) -> 
     scenes, generator = programme.stage(chunk)
     look = look_at_tracks if sight.side is None else look_at_pixels
     for start in range(0, len(scenes.label), _CHUNK):
-        few = _rows(scenes, slice(start, start + _CHUNK))
+        few = scenes.rows(slice(start, start + _CHUNK))
         with torch.inference_mode():
             inputs = look(few, sight, clock=clock, generator=generator)
         yield inputs
@@ -206,10 +206,6 @@ def _as_arrays(
 ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
     """Plain arrays go from one process to another by copy, without open files."""
     return [(inputs.geometry.numpy(), inputs.visible.numpy()) for inputs in look(chunk)]
-
-
-def _rows(scenes: Scenes, rows: slice) -> Scenes:
-    return Scenes(**{part.name: getattr(scenes, part.name)[rows] for part in fields(scenes)})
 
 
 def look_at_tracks(scenes: Scenes, sight: Sight, *, clock: int, generator: Generator) -> Inputs:

@@ -6,7 +6,7 @@ A body is posed from where its hands and feet are to be (two-bone inverse kinema
 score needs to say nothing about elbows and knees.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -46,6 +46,9 @@ class Build:
     palm: Tensor  # (n,) half the length of a hand's palm, on the stage; of HANDS only
     head: Tensor  # (n,)
 
+    def rows(self, index: Tensor) -> "Build":
+        return Build(**{part.name: getattr(self, part.name)[index] for part in fields(self)})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandPose:
@@ -56,6 +59,9 @@ class HandPose:
     arm: Tensor  # (n, T, 3) where the arm goes to: a far point towards the shoulder
     normal: Tensor  # (n, 3) where the back of the hand faces when the wrist is at rest
     thumb: Tensor  # (n,) -1 or 1: on which side
+
+    def rows(self, index: Tensor) -> "HandPose":
+        return HandPose(**{part.name: getattr(self, part.name)[index] for part in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +79,8 @@ def hand(pose: HandPose, build: Build) -> Posed:
     size = build.palm[:, None]  # (n, 1)
     back = _unit(pose.arm - pose.palm)
     frame = _axes(-back, pose.normal[:, None].expand_as(back))  # ahead, across, back of the hand
-    frame = frame @ _rotation_x(pose.wrist[..., 2])
-    frame = frame @ _rotation_y(pose.wrist[..., 1]) @ _rotation_z(pose.wrist[..., 0])
+    frame = frame @ about_x(pose.wrist[..., 2])
+    frame = frame @ about_y(pose.wrist[..., 1]) @ about_z(pose.wrist[..., 0])
     thickness = build.thick[:, None]
 
     root = pose.palm - frame[..., 0] * size[..., None]
@@ -97,7 +103,7 @@ def hand(pose: HandPose, build: Build) -> Posed:
         bones = []
         bend = curl * 1.35
         for _ in range(2):
-            bent = frame @ _rotation_y(bend)
+            bent = frame @ about_y(bend)
             end = joints[-1] + bent[..., 0] * (length * size)[..., None]
             middle = (joints[-1] + end) / 2
             bones.append(_solid(middle, bent, size, (length * 0.6, width, 0.24)))
@@ -254,19 +260,20 @@ def _unit(x: Tensor) -> Tensor:
 def rotation(angles: Tensor) -> Tensor:
     """(..., 3, 3) from (yaw, pitch, roll): pitch first, roll last, as a score means them."""
     aside, bent, turned = angles.unbind(-1)
-    return _rotation_z(turned) @ _rotation_y(aside) @ _rotation_x(bent)
+    return about_z(turned) @ about_y(aside) @ about_x(bent)
 
 
-def _rotation_x(angle: Tensor) -> Tensor:
+def about_x(angle: Tensor) -> Tensor:
+    """(..., 3, 3) by an angle (...), as pitch is meant; `about_y` as yaw, `about_z` as roll."""
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     return torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], -1).unflatten(-1, (3, 3))
 
 
-def _rotation_y(angle: Tensor) -> Tensor:
+def about_y(angle: Tensor) -> Tensor:
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     return torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], -1).unflatten(-1, (3, 3))
 
 
-def _rotation_z(angle: Tensor) -> Tensor:
+def about_z(angle: Tensor) -> Tensor:
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
     return torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], -1).unflatten(-1, (3, 3))

@@ -4,12 +4,11 @@ Shapes:  n performances   S samples of a score   T frames
 """
 
 import math
-from dataclasses import fields
 
 import torch
 from torch import Tensor
 
-from pointaction.synthetic.score import SAMPLES, Draw, Score
+from pointaction.synthetic.score import SAMPLES, Draw, Score, ramp
 from pointaction.synthetic.variety import Variety
 
 
@@ -26,12 +25,7 @@ def at_pace(score: Score, frames: int, draw: Draw, variety: Variety) -> Score:
         here, next_ = table[rows, before], table[rows, before + 1]
         return (here + (next_ - here) * weight).movedim(1, axis)
 
-    parts = {part.name: getattr(score, part.name) for part in fields(Score)}
-    for name in ("hand", "wrist", "grip", "thing", "turn", "stretch", "feet"):
-        parts[name] = resample(parts[name], 2)
-    for name in ("body", "facing", "lean", "tip", "other", "camera"):
-        parts[name] = resample(parts[name], 1)
-    return Score(**parts)
+    return score.in_time(resample)
 
 
 def _phase(steady: Tensor, frames: int, draw: Draw, variety: Variety) -> Tensor:
@@ -53,6 +47,5 @@ def _phase(steady: Tensor, frames: int, draw: Draw, variety: Variety) -> Tensor:
         amount = draw.column(-0.6, 0.6) / (2 * math.pi * waves * 1.5)
         warped = warped + amount * (2 * math.pi * waves * warped).sin()
     warped = warped.clamp(0, 1)
-    smooth = warped * warped * (3 - 2 * warped)
-    warped = warped + draw.column(0, 1) * (smooth - warped)
+    warped = warped + draw.column(0, 1) * (ramp(warped) - warped)
     return torch.where(steady[:, None], phase, warped)

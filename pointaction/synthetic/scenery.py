@@ -60,7 +60,7 @@ def solids(
 
     turn = rotation(looks.uniform(-0.6, 0.6, FEW, 3) * torch.tensor([1.0, 0.3, 0.3]))
     turn[:, 3] = torch.where(stands[..., None], torch.eye(3), turn[:, 3])
-    solids = Posed(
+    posed = Posed(
         centre=torch.cat([drifting, still(before), still(behind)], 1),
         turn=turn[:, :, None].expand(-1, -1, frames, -1, -1),
         half=still(torch.cat([drift_half, before_half, behind_half], 1)),
@@ -70,7 +70,7 @@ def solids(
     present[:, 3] |= stands[:, 0]
     box = looks.uniform(0, 1, FEW) < 0.6
     box[:, 3] |= stands[:, 0]
-    return solids, box, present
+    return posed, box, present
 
 
 def room(every: Posed, camera: Viewpoint, play: Score, looks: Looks) -> Tensor:
@@ -87,6 +87,6 @@ def room(every: Posed, camera: Viewpoint, play: Score, looks: Looks) -> Tensor:
     # A figure stands on the floor.
     soles = (every.centre + reach)[:, :FIGURE_PARTS, :, 1].amax((1, 2))
     floor = torch.where(play.cast == Cast.FIGURE, soles, high[:, 1] + far[:, 1])
-    room = torch.stack([low - near, high + far], 1)
-    room[:, 1, 1] = torch.maximum(floor, camera.eye[..., 1].amax(1) + 0.05)
-    return room
+    walls = torch.stack([low - near, high + far], 1)
+    walls[:, 1, 1] = torch.maximum(floor, camera.eye[..., 1].amax(1) + 0.05)
+    return walls

@@ -47,9 +47,11 @@ class Scenes:
 
     def only(self, row: int) -> "Scenes":
         """The scene number `row` as a batch of one."""
-        return Scenes(
-            **{part.name: getattr(self, part.name)[row : row + 1] for part in fields(self)}
-        )
+        return self.rows(slice(row, row + 1))
+
+    def rows(self, some: slice) -> "Scenes":
+        """Some of the scenes."""
+        return Scenes(**{part.name: getattr(self, part.name)[some] for part in fields(self)})
 
     def to(self, device: torch.device) -> "Scenes":
         return Scenes(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})

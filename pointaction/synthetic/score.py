@@ -11,7 +11,8 @@ turns clockwise. They are applied pitch first, roll last.
 `pointaction.synthetic.stage` performs a score: it gives it a body, a speed, a place, a camera.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import torch
@@ -22,6 +23,10 @@ SHOULDERS = 0.11  # of a figure: half of their width, in heights
 CHEST = -0.31  # y of the shoulders when a figure stands upright
 GROUND = 0.5  # y of the soles
 REACH = 0.42  # from shoulder to the middle of the palm, arm stretched
+
+
+_TIME = dict.fromkeys(("hand", "wrist", "grip", "thing", "turn", "stretch", "feet"), 2)
+_TIME |= dict.fromkeys(("body", "facing", "lean", "tip", "other", "camera"), 1)
 
 
 class Cast(IntEnum):
@@ -60,6 +65,18 @@ class Draw:
         """(n, 1) whole numbers from low to high, both included, as floats."""
         size = (self.count, 1)
         return torch.randint(low, high + 1, size, generator=self.generator).float()
+
+    def wander(self, time: Tensor, cycles: tuple[float, ...], *shape: int, fall: float) -> Tensor:
+        """To and fro at so many cycles at once, each of (n, *shape) with `time` broadcast to it.
+
+        Quicker ones are smaller: by their number of cycles to the power of `fall`.
+        """
+        total = torch.zeros(())
+        for count in cycles:
+            phase = self.uniform(0, 2 * torch.pi, *shape)
+            size = self.uniform(0, 1, *shape) / count**fall
+            total = total + size * (2 * torch.pi * count * time + phase).sin()
+        return total
 
     def chance(self, probability: float) -> Tensor:
         """(n, 1) bool."""
@@ -150,13 +167,13 @@ class Score:
 
     def reversed(self) -> "Score":
         """The same with time running backwards."""
-        parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        for name in ("hand", "wrist", "thing", "turn", "stretch", "feet"):
-            parts[name] = parts[name].flip(2)
-        for name in ("body", "facing", "lean", "tip", "other", "camera"):
-            parts[name] = parts[name].flip(1)
-        parts["grip"] = parts["grip"].flip(2)
-        return Score(**parts)
+        return self.in_time(lambda table, axis: table.flip(axis))
+
+    def in_time(self, change: Callable[[Tensor, int], Tensor]) -> "Score":
+        """With every table changed that goes along with time, given the axis of its samples."""
+        return replace(
+            self, **{name: change(getattr(self, name), axis) for name, axis in _TIME.items()}
+        )
 
     def palms(self) -> Tensor:
         """(n, 2, S, 3) where the palms are on the stage, whoever they belong to.

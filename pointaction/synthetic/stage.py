@@ -5,8 +5,6 @@ Shapes:  n performances   S samples of a score   T frames   P parts
 Everything here is what does not matter to what an action is called.
 """
 
-import math
-
 import torch
 from torch import Generator, Tensor
 
@@ -18,6 +16,7 @@ from pointaction.synthetic.bodies import (
     FigurePose,
     HandPose,
     Posed,
+    about_z,
     bystander,
     figure,
     hand,
@@ -107,19 +106,14 @@ def perform(
 
 def _vary_ways(play: Score, draw: Draw, variety: Variety) -> None:
     """Ways of hands and things get other proportions; hands tremble, come in and leave."""
-    n, frames = play.facing.shape
     # What is hinged, stacked or rolled must keep its proportions.
     loose = ((play.cast == Cast.HANDS) & ~play.things.any(1))[:, None]
     ratio = draw.column(-variety.stretch, variety.stretch) * loose
     aspect = torch.stack([ratio.exp(), (-ratio).exp(), torch.ones_like(ratio)], -1)[:, None]
     play.hand = play.hand * aspect
 
-    time = torch.linspace(0, 1, frames)[None, None, :, None]
-    tremor = torch.zeros(n, 2, frames, 3)
-    for cycles in (0.7, 1.6, 3.7):
-        phase = draw.uniform(0, 2 * math.pi, 2, 1, 3)
-        size = draw.uniform(0, 1, 2, 1, 3) / cycles**0.5
-        tremor = tremor + size * (2 * math.pi * cycles * time + phase).sin()
+    time = torch.linspace(0, 1, play.facing.shape[1])[None, None, :, None]
+    tremor = draw.wander(time, (0.7, 1.6, 3.7), 2, 1, 3, fall=0.5)
     tremor = tremor * variety.tremor * draw.uniform(0, 1, 1, 1, 1)
     # What is held trembles with the hand that holds it.
     near = (play.thing - play.hand[:, :1]).norm(dim=-1, keepdim=True) < 0.12
@@ -140,22 +134,24 @@ def _embody(
     )
     there = torch.zeros(n, ACTOR, dtype=torch.bool)
     with_hands = (play.cast == Cast.HANDS).nonzero()[:, 0]
-    arms, hands_there = _arms(play, physique, draw, looks, variety)
-    for side, arm in enumerate(arms):
+    poses, hands_there = _arms(play, draw, looks, variety)
+    for side, pose in enumerate(poses):
         parts = slice(side * HAND_PARTS, (side + 1) * HAND_PARTS)
+        arm = hand(pose.rows(with_hands), physique.rows(with_hands))
         _seat(actor, arm, with_hands, parts)
         there[with_hands, parts] = hands_there[with_hands, side, None]
 
     with_figure = (play.cast == Cast.FIGURE).nonzero()[:, 0]
-    pose = FigurePose(
-        hand=play.hand,
-        feet=play.feet,
-        body=play.body,
-        facing=play.facing,
-        lean=play.lean,
-        tip=play.tip,
+    acting = play.rows(with_figure)
+    body = FigurePose(
+        hand=acting.hand,
+        feet=acting.feet,
+        body=acting.body,
+        facing=acting.facing,
+        lean=acting.lean,
+        tip=acting.tip,
     )
-    _seat(actor, figure(pose, physique), with_figure, slice(0, FIGURE_PARTS))
+    _seat(actor, figure(body, physique.rows(with_figure)), with_figure, slice(0, FIGURE_PARTS))
     there[with_figure, :FIGURE_PARTS] = True
 
     company, company_there = _company(play, physique, draw, variety)
@@ -170,16 +166,14 @@ def _embody(
 
 
 def _seat(whole: Posed, body: Posed, rows: Tensor, parts: slice) -> None:
-    whole.centre[rows, parts] = body.centre[rows]
-    whole.turn[rows, parts] = body.turn[rows]
-    whole.half[rows, parts] = body.half[rows]
+    """Put the bodies of some rows where their parts are kept."""
+    whole.centre[rows, parts] = body.centre
+    whole.turn[rows, parts] = body.turn
+    whole.half[rows, parts] = body.half
 
 
-def _arms(
-    play: Score, physique: Build, draw: Draw, looks: Looks, variety: Variety
-) -> tuple[list[Posed], Tensor]:
+def _arms(play: Score, draw: Draw, looks: Looks, variety: Variety) -> tuple[list[HandPose], Tensor]:
     """Both arms of HANDS, whether or not they are used, and (n, 2) which are there."""
-    n, frames = play.facing.shape
     there = play.hands.clone()
     # Now and then the other hand is about, with nothing to do.
     idle = (draw.uniform(0, 1) < 0.2 * variety.solids) & ~there[:, 1] & there[:, 0]
@@ -203,7 +197,7 @@ def _arms(
     height = torch.where(above, -below, below)
     follows = looks.uniform(0.15, 0.85)[:, None]
     turn_palm = looks.uniform(-1.2, 1.2)
-    arms = []
+    poses = []
     for number in range(2):
         mirror = 1.0 if number == 0 else -1.0
         anchor = torch.stack([mirror * sideways, height, depth], -1)[:, None]  # (n, 1, 3)
@@ -223,8 +217,8 @@ def _arms(
             normal=normal / normal.norm(dim=-1, keepdim=True),
             thumb=side * -mirror,
         )
-        arms.append(hand(pose, physique))
-    return arms, there
+        poses.append(pose)
+    return poses, there
 
 
 def _with_entry(palm: Tensor, anchor: Tensor, play: Score, draw: Draw, variety: Variety) -> Tensor:
@@ -272,8 +266,7 @@ def _placed(
     """From the stage to the world: leaning, larger or smaller, off the middle."""
     lean = draw.uniform(-variety.roll, variety.roll)
     lean = torch.where(play.upright | (play.cast == Cast.FIGURE), 0.2 * lean, lean)
-    zero = torch.zeros_like(lean)
-    turn = rotation(torch.stack([zero, zero, lean], -1))[:, None, None]  # (n, 1, 1, 3, 3)
+    turn = about_z(lean)[:, None, None]  # (n, 1, 1, 3, 3)
     offset = draw.uniform(-variety.place, variety.place, 1, 1, 3)
     offset = offset * torch.nn.functional.pad(extent, (0, 1), value=1.0)[:, None, None]
     centre = (turn @ cast.centre[..., None])[..., 0] * scale[..., None] + offset

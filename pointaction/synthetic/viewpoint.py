@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointaction.synthetic.bodies import rotation
+from pointaction.synthetic.bodies import about_x, about_y, about_z
 from pointaction.synthetic.score import Cast, Draw, Score
 from pointaction.synthetic.variety import Looks, Variety
 
@@ -45,13 +45,8 @@ def viewpoint(play: Score, scale: Tensor, draw: Draw, looks: Looks, variety: Var
 
 def _sway(play: Score, draw: Draw, variety: Variety) -> Tensor:
     """(n, T, 7) what nobody meant: a tripod's nothing, a hand's, a walker's, a head's."""
-    n, frames = play.facing.shape
-    time = torch.linspace(0, 1, frames)[None, :, None]
-    slow = torch.zeros(n, frames, 7)
-    for cycles in (0.5, 1.1, 2.3):
-        phase = draw.uniform(0, 2 * math.pi, 1, 7)
-        size = draw.uniform(0, 1, 1, 7) / cycles
-        slow = slow + size * (2 * math.pi * cycles * time + phase).sin()
+    time = torch.linspace(0, 1, play.facing.shape[1])[None, :, None]
+    slow = draw.wander(time, (0.5, 1.1, 2.3), 1, 7, fall=1.0)
     hand_held = torch.tensor([0.008, 0.008, 0.008, 0.012, 0.012, 0.012, 0.006])
     head = torch.tensor([0.015, 0.015, 0.015, 0.035, 0.035, 0.02, 0.0])
     steps = draw.uniform(3, 6, 1, 1)
@@ -69,11 +64,7 @@ def _world_to_camera(angles: Tensor) -> Tensor:
     """(..., 3, 3) for pan right, tilt up and roll clockwise (..., 3)."""
     pan, tilt, roll = angles.unbind(-1)
     # The world turns against the camera: yaw to the left, tops away, anticlockwise.
-    zero = torch.zeros_like(pan)
-    yawed = rotation(torch.stack([-pan, zero, zero], -1))
-    pitched = rotation(torch.stack([zero, -tilt, zero], -1))
-    rolled = rotation(torch.stack([zero, zero, -roll], -1))
-    return rolled @ pitched @ yawed
+    return about_z(-roll) @ about_x(-tilt) @ about_y(-pan)
 
 
 def extents(looks: Looks) -> Tensor:
