@@ -12,15 +12,16 @@ Who hides whom is exact as well: an ellipsoid's outline is a conic of the pictur
 lies what is beyond the plane through that outline; a box is where three slabs meet.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Generator, Tensor
 
 PARTS = 31
 BOXES = slice(22, 31)  # the parts that may be boxes; all others are ellipsoids
-_AT_ONCE = 1 << 17  # points of parts that are looked at together
+_AT_ONCE = 1 << 16  # points of parts that are looked at together
 _NEAREST = 1e-3  # nothing is met nearer to the camera than this
 
 
@@ -53,6 +54,19 @@ class Scenes:
         """Some of the scenes."""
         return Scenes(**{part.name: getattr(self, part.name)[some] for part in fields(self)})
 
+    def at(self, frame: int) -> "Scenes":
+        """The scenes as clips of one frame."""
+        only = slice(frame, frame + 1)
+        return replace(
+            self,
+            centre=self.centre[:, :, only],
+            turn=self.turn[:, :, only],
+            half=self.half[:, :, only],
+            eye=self.eye[:, only],
+            rotation=self.rotation[:, only],
+            focal=self.focal[:, only],
+        )
+
     def to(self, device: torch.device) -> "Scenes":
         return Scenes(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
@@ -64,14 +78,6 @@ class Hits:
     layer: Tensor  # (B, N) 0 the room, 1 + p the part p
     place: Tensor  # (B, N, 3) on a part in half extents along its axes, on the room in the world
     depth: Tensor  # (B, N) along the camera's axis
-
-    def at(self, chosen: Tensor) -> "Hits":
-        """Some of them, by index (B, M)."""
-        return Hits(
-            layer=self.layer.gather(1, chosen),
-            place=self.place.gather(1, chosen[..., None].expand(-1, -1, 3)),
-            depth=self.depth.gather(1, chosen),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +99,6 @@ class Seen:
     centre: Tensor  # (B, T, P, 3)
     inward: Tensor  # (B, T, P, 3, 3) and back
     offset: Tensor  # (B, T, P, 3)
-    margin: Tensor  # (B, T, P) above 0: the camera is outside the ellipsoid
 
     @classmethod
     def of(cls, scenes: Scenes) -> "Seen":
@@ -105,13 +110,11 @@ class Seen:
         centre = away @ scenes.rotation.transpose(-1, -2)
         half = scenes.half.transpose(1, 2)
         inward = turn.transpose(-1, -2) / half[..., None]
-        offset = (inward * centre[..., None, :]).sum(-1)
         return cls(
             outward=turn * half[..., None, :],
             centre=centre,
             inward=inward,
-            offset=offset,
-            margin=offset.square().sum(-1) - 1,
+            offset=(inward * centre[..., None, :]).sum(-1),
         )
 
 
@@ -124,17 +127,22 @@ def follow(
     all that three times as many points would find of them. A few points then teach what many
     would.
     """
-    batch, device = len(scenes.label), scenes.focal.device
+    batch, frames, device = len(scenes.label), scenes.frames, scenes.focal.device
     seen = Seen.of(scenes)
-    drawn = points if focus is None else 3 * points
-    frame = torch.randint(scenes.frames, (batch, drawn), generator=generator).to(device)
-    start = torch.rand(batch, drawn, 2, generator=generator).to(device) * scenes.extent[:, None]
-    hits = _first(scenes, seen, _rays(scenes, start, frame), frame)
+    # As many rays in every frame, of which some are then chosen.
+    each = math.ceil((points if focus is None else 3 * points) / frames)
+    start = torch.rand(batch, frames, each, 2, generator=generator).to(device)
+    rays = _rays(scenes, start * scenes.extent[:, None, None])
+    depth, layer = _first(scenes, seen, rays)
+    chance = torch.rand(batch, frames * each, generator=generator).to(device)
     if focus is not None:
-        chance = torch.rand(batch, drawn, generator=generator).to(device)
-        chosen = (chance + focus[:, None] * (hits.layer > 0)).topk(points, dim=1).indices
-        frame = frame.gather(1, chosen)
-        hits = hits.at(chosen)
+        chance += focus[:, None] * (layer > 0)
+    chosen = chance.topk(points, dim=1).indices
+    frame = chosen // each
+    ray = rays.flatten(1, 2).gather(1, chosen[..., None].expand(-1, -1, 3))
+    hits = _hits(
+        scenes, seen, ray, frame, depth=depth.gather(1, chosen), layer=layer.gather(1, chosen)
+    )
     return _carry(scenes, seen, hits, frame)
 
 
@@ -166,50 +174,100 @@ def _carry(scenes: Scenes, seen: Seen, hits: Hits, frame: Tensor) -> ExactTracks
 
 def look(scenes: Scenes, xy: Tensor, frame: int) -> Hits:
     """What is seen at points (B, N, 2) from the picture's corner, all in the same frame."""
-    frames = torch.full(xy.shape[:2], frame, device=xy.device)
-    return _first(scenes, Seen.of(scenes), _rays(scenes, xy, frames), frames)
+    scenes = scenes.at(frame)
+    seen, rays = Seen.of(scenes), _rays(scenes, xy[:, None])
+    depth, layer = _first(scenes, seen, rays)
+    return _hits(scenes, seen, rays[:, 0], torch.zeros_like(layer), depth=depth, layer=layer)
 
 
-def _rays(scenes: Scenes, xy: Tensor, frame: Tensor) -> Tensor:
-    """(B, N, 3) camera directions through points from the picture's corner; z is 1."""
-    focal = scenes.focal.gather(1, frame)[..., None]
-    plane = (xy - scenes.extent[:, None] / 2) / focal
+def _rays(scenes: Scenes, xy: Tensor) -> Tensor:
+    """(B, T, M, 3) camera directions through points from the picture's corner; z is 1."""
+    plane = (xy - scenes.extent[:, None, None] / 2) / scenes.focal[..., None, None]
     return torch.cat([plane, torch.ones_like(plane[..., :1])], -1)
 
 
-def _first(scenes: Scenes, seen: Seen, ray: Tensor, frame: Tensor) -> Hits:
-    """What rays (B, N, 3) meet first, each in its own frame (B, N)."""
-    # Of all parts only those that are there: K pairs of a scene and a part.
-    row, part = scenes.present.nonzero().unbind(1)
-    when = row[:, None], frame[row], part[:, None]  # (K, N)
-    way = (seen.inward[when] * ray[row][:, :, None]).sum(-1)  # (K, N, 3) on the part's own axes
-    offset, margin = seen.offset[when], seen.margin[when]
-    square = way.square().sum(-1)
-    along = (way * offset).sum(-1)
-    inner = along.square() - square * margin
-    round_steps = (along - inner.clamp(min=0).sqrt()) / square
-    met = (inner > 0) & (margin > 0) & (round_steps > _NEAREST)
-    enter, leave = _slabs(way.unbind(-1), offset.unbind(-1))
-    box = scenes.box[row, part][:, None]
-    met = torch.where(box, (enter < leave) & (enter > _NEAREST), met)
-    steps = torch.where(met, torch.where(box, enter, round_steps), torch.inf)
-    every = steps.new_full((len(ray), PARTS, ray.shape[1]), torch.inf)
-    every[row, part] = steps
+def _first(scenes: Scenes, seen: Seen, ray: Tensor) -> tuple[Tensor, Tensor]:
+    """Depth and layer (B, T * M), see Hits, of what rays (B, T, M, 3) meet first."""
+    batch, device = len(ray), ray.device
+    depth = torch.full((batch, 1 + PARTS, *ray.shape[1:3]), torch.inf, device=device)
+    for meet, row, part, way, offset in _against(
+        scenes, seen, ray, ellipsoid=_meet_ellipsoid, box=_meet_box
+    ):
+        depth[row, 1 + part] = meet(way, offset)
 
     # The room is seen from within: the first wall ahead on each axis, and of those the nearest.
+    heading = ray @ scenes.rotation
+    least, greatest = scenes.room[:, :, None, None].unbind(1)
+    ahead = torch.where(heading > 0, greatest, least) - scenes.eye[:, :, None]
+    walls = ahead / (heading + torch.where(heading > 0, 1e-9, -1e-9))
+    depth[:, 0] = walls.clamp(min=_NEAREST).amin(-1)
+    nearest, layer = depth.flatten(2).min(1)
+    return nearest, layer
+
+
+def _hits(
+    scenes: Scenes, seen: Seen, ray: Tensor, frame: Tensor, *, depth: Tensor, layer: Tensor
+) -> Hits:
+    """Where on its layer each ray (B, N, 3) of a frame (B, N) ends."""
     rows = torch.arange(len(ray), device=ray.device)[:, None]
     heading = (scenes.rotation[rows, frame] * ray[..., None]).sum(-2)
-    eye = scenes.eye[rows, frame]
-    wall = torch.where(heading > 0, scenes.room[:, None, 1], scenes.room[:, None, 0])
-    tiny = torch.where(heading > 0, 1e-9, -1e-9)
-    walls = ((wall - eye) / (heading + tiny)).clamp(min=_NEAREST).amin(-1)
-
-    depth, layer = torch.cat([walls[:, None], every], 1).min(1)
+    in_room = scenes.eye[rows, frame] + heading * depth[..., None]
     which = rows, frame, (layer - 1).clamp(min=0)
     on_part = (seen.inward[which] * ray[:, :, None]).sum(-1) * depth[..., None]
     on_part = on_part - seen.offset[which]
-    place = torch.where((layer == 0)[..., None], eye + heading * depth[..., None], on_part)
+    place = torch.where((layer == 0)[..., None], in_room, on_part)
     return Hits(layer=layer, place=place, depth=depth)
+
+
+_Asked = Callable[[list[Tensor], list[Tensor]], Tensor]
+
+
+def _against(
+    scenes: Scenes, seen: Seen, points: Tensor, *, ellipsoid: _Asked, box: _Asked
+) -> Iterator[tuple[_Asked, Tensor, Tensor, list[Tensor], list[Tensor]]]:
+    """Hold points or directions (B, T, M, 3) against all parts that there are.
+
+    K pairs of a scene and a part at a time: what to ask about parts of their kind, scenes (K,),
+    parts (K,), the points in the part's own axes (K, T, M), and the part's offset (K, T, 1).
+    """
+    axes = [axis.contiguous() for axis in points.unbind(-1)]
+    # Few at a time, so that what is made of them stays in the cache.
+    pairs = max(1, _AT_ONCE // axes[0][0].numel())
+    for ask, solid in (
+        (ellipsoid, scenes.present & ~scenes.box),
+        (box, scenes.present & scenes.box),
+    ):
+        for some in solid.nonzero().split(pairs):
+            row, part = some.unbind(1)
+            inward, offset = seen.inward[row, :, part], seen.offset[row, :, part]
+            point = [axis[row] for axis in axes]
+            way = [
+                _dot([part[..., None] for part in inward[..., number, :].unbind(-1)], point)
+                for number in range(3)
+            ]
+            yield ask, row, part, way, [axis[..., None] for axis in offset.unbind(-1)]
+
+
+def _dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
+    """The sum of products, axis by axis, written over itself."""
+    total = one[0] * other[0]
+    for a, b in zip(one[1:], other[1:], strict=True):
+        total.addcmul_(a, b)
+    return total
+
+
+def _meet_ellipsoid(way: list[Tensor], offset: list[Tensor]) -> Tensor:
+    """How many times `way` it is from -offset to the unit sphere; infinite where it is missed."""
+    margin, along, square = _dot(offset, offset) - 1, _dot(way, offset), _dot(way, way)
+    inner = along * along - square * margin
+    steps = (along - inner.clamp(min=0).sqrt()) / square
+    return torch.where((inner > 0) & (margin > 0) & (steps > _NEAREST), steps, torch.inf)
+
+
+def _meet_box(way: list[Tensor], offset: list[Tensor]) -> Tensor:
+    """How many times `way` it is from -offset to the cube; infinite where it is missed."""
+    enter, leave = _slabs(way, offset)
+    return torch.where((enter < leave) & (enter > _NEAREST), enter, torch.inf)
 
 
 def _slabs(way: Sequence[Tensor], offset: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -227,33 +285,12 @@ def _slabs(way: Sequence[Tensor], offset: Sequence[Tensor]) -> tuple[Tensor, Ten
 
 def _hidden(scenes: Scenes, seen: Seen, camera: Tensor) -> Tensor:
     """(B, T, N) whether points (B, T, N, 3) lie behind a part, their own included."""
-    axes = [axis.contiguous() for axis in camera.unbind(-1)]
-    hidden = torch.zeros_like(axes[0])
-    # A few pairs of a scene and a part at a time, so that what is made of them stays in the cache.
-    pairs = max(1, _AT_ONCE // axes[0][0].numel())
-    for behind, solid in (
-        (_behind_ellipsoid, scenes.present & ~scenes.box),
-        (_behind_box, scenes.present & scenes.box),
+    hidden = torch.zeros(camera.shape[:3], device=camera.device)
+    for behind, row, _, way, offset in _against(
+        scenes, seen, camera, ellipsoid=_behind_ellipsoid, box=_behind_box
     ):
-        for some in solid.nonzero().split(pairs):
-            row, part = some.unbind(1)
-            inward, offset = seen.inward[row, :, part], seen.offset[row, :, part]
-            point = [axis[row] for axis in axes]
-            way = [
-                _dot([part[..., None] for part in inward[..., number, :].unbind(-1)], point)
-                for number in range(3)
-            ]  # (K, T, N) each
-            covered = behind(way, [part[..., None] for part in offset.unbind(-1)])
-            hidden.index_add_(0, row, covered.to(hidden.dtype))
+        hidden.index_add_(0, row, behind(way, offset).to(hidden.dtype))
     return hidden > 0
-
-
-def _dot(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:
-    """The sum of products, axis by axis, written over itself."""
-    total = one[0] * other[0]
-    for a, b in zip(one[1:], other[1:], strict=True):
-        total.addcmul_(a, b)
-    return total
 
 
 def _behind_ellipsoid(way: list[Tensor], offset: list[Tensor]) -> Tensor:

@@ -132,3 +132,25 @@ def test_equal_seeds_give_equal_tracks() -> None:
     )
     assert torch.equal(one.xy, other.xy)
     assert torch.equal(one.visible, other.visible)
+
+
+def test_points_are_chosen_in_all_frames_alike() -> None:
+    tracks = follow(random_scenes(2), points=48, generator=Generator().manual_seed(0))
+    for frames in tracks.frame:
+        assert frames.bincount(minlength=16).tolist() == [3] * 16
+
+
+def test_focus_chooses_more_of_the_bodies() -> None:
+    scenes = random_scenes(20)
+    evenly, keenly = (
+        follow(scenes, points=64, generator=Generator().manual_seed(0), focus=torch.full((20,), f))
+        for f in (0.0, 1.0)
+    )
+    assert (keenly.layer > 0).sum() > 1.3 * (evenly.layer > 0).sum()
+
+
+def test_a_frame_of_scenes_is_a_clip_of_it_alone() -> None:
+    scenes = random_scenes(3)
+    xy = torch.rand(3, 50, 2, generator=Generator().manual_seed(1)) * scenes.extent[:, None]
+    assert scenes.at(5).frames == 1
+    assert torch.equal(look(scenes, xy, 5).layer, look(scenes.at(5), xy, 0).layer)
