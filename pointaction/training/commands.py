@@ -34,7 +34,7 @@ Minutes = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that make batches.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
-Start = Annotated[Path | None, typer.Option(help="Weights whose encoder to begin with.")]
+Start = Annotated[Path | None, typer.Option("--from", help="Weights whose encoder to begin with.")]
 
 
 def train(
@@ -78,7 +78,7 @@ def pretrain(
     device: Device = "cpu",
     start: Start = None,
 ) -> None:
-    """Masked-trajectory pretraining; give the weights to `train --start`."""
+    """Masked-trajectory pretraining; give the weights to `train --from`."""
     from pointaction.training.procedural import pretrain as learn
     from pointaction.training.recipes import PRETRAINING
 
@@ -109,7 +109,7 @@ def finetune(
         Path | None, typer.Option(help="Of the data set, unless they lie as its owner lays them.")
     ] = None,
     start: Annotated[
-        str, typer.Option(help="A model of the store, or a file of weights.")
+        str, typer.Option("--from", help="A model of the store, or a file of weights.")
     ] = "traction-tiny",
     name: Annotated[
         str | None, typer.Option(help="Of the new model; else as the source is called.")

@@ -162,7 +162,7 @@ def find_start(store: Path, start: str) -> Start:
             commercial_use=entry.commercial_use,
         )
     if not path.is_file():
-        raise InputError(f"{path} is not there; --start is a model of the store or a weights file")
+        raise InputError(f"{path} is not there; --from is a model of the store or a weights file")
     return Start(
         name=path.name,
         weights=path,

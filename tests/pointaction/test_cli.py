@@ -147,7 +147,7 @@ def test_training_ends_in_weights_and_their_digest(tmp_path: Path) -> None:
 def test_pretraining_makes_weights_that_a_training_can_start_with(tmp_path: Path) -> None:
     assert call("pretrain", "quick", "--steps", 1, "--out", tmp_path).exit_code == 0
     start = tmp_path / "pretrain-quick-seed1" / "weights.safetensors"
-    done = call("train", "quick", "--steps", 1, "--out", tmp_path, "--start", start)
+    done = call("train", "quick", "--steps", 1, "--out", tmp_path, "--from", start)
     assert done.exit_code == 0, done.output
 
 

@@ -97,7 +97,7 @@ def test_one_command_learns_a_data_set(layout: str, tmp_path: Path) -> None:
     export_weights(traction_tiny(1), start)
     words = ["finetune", tmp_path, "--layout", layout, "--name", "own", "--steps", 1]
     words += [
-        "--start",
+        "--from",
         start,
         "--store",
         tmp_path / "store",
