@@ -34,6 +34,7 @@ class Mixture:
     focus: float = 1.0  # at most so much more of the points for bodies, see `scenes.follow`
     variety: Variety = TRAINING
     noise: TrackerNoise = TrackerNoise()
+    flawless: float = 0.2  # share of the clips whose tracks are exact
     augmentation: Augmentation = Augmentation()
 
     @property
@@ -59,7 +60,10 @@ class ProceduralBatches(torch.utils.data.Dataset[Batch]):
         focus = torch.rand(len(scenes.label), generator=generator) * mixture.focus
         exact = follow(scenes, points=points, generator=generator, focus=focus)
         seen = track_imperfectly(exact, mixture.noise, generator=generator)
-        tracks = augment(seen.xy, seen.visible, mixture.augmentation, generator=generator)
+        exactly = torch.rand(len(scenes.label), 1, 1, generator=generator) < mixture.flawless
+        xy = torch.where(exactly[..., None], exact.xy, seen.xy)
+        visible = torch.where(exactly, exact.visible, seen.visible)
+        tracks = augment(xy, visible, mixture.augmentation, generator=generator)
         depth = looming(tracks.xy, tracks.visible)
         return Batch(
             geometry=geometry(tracks.xy, depth),

@@ -11,19 +11,19 @@ from pointaction.synthetic.score import Draw
 class Variety:
     """How widely performances differ. Ranges are (low, high); lengths as on the stage."""
 
-    start: float = 0.25  # latest start, as a share of the clip
-    end: float = 0.72  # earliest end
-    pause: float = 0.2  # longest pause, as a share of the action
-    size: tuple[float, float] = (0.75, 1.3)
-    figure: tuple[float, float] = (0.5, 0.95)  # height of a figure
-    stretch: float = 0.2  # of a hand's and a thing's ways in x against y
-    place: float = 0.16  # off the picture's middle
-    roll: float = 0.26  # radians that the action leans in the picture's plane
-    orbit: tuple[float, float] = (0.4, 0.25)  # radians of the viewpoint: sideways, from above
-    tremor: float = 0.008
-    focal: tuple[float, float] = (0.75, 1.7)
-    sway: float = 1.0  # of the camera: 1 is a hand-held one, or one on a head
-    solids: float = 0.5  # how likely each thing is that has nothing to do with the action
+    start: float = 0.28  # latest start, as a share of the clip
+    end: float = 0.67  # earliest end
+    pause: float = 0.24  # longest pause, as a share of the action
+    size: tuple[float, float] = (0.68, 1.4)
+    figure: tuple[float, float] = (0.45, 1.02)  # height of a figure
+    stretch: float = 0.24  # of a hand's and a thing's ways in x against y
+    place: float = 0.18  # off the picture's middle
+    roll: float = 0.29  # radians that the action leans in the picture's plane
+    orbit: tuple[float, float] = (0.45, 0.28)  # radians of the viewpoint: sideways, from above
+    tremor: float = 0.0095
+    focal: tuple[float, float] = (0.7, 1.85)
+    sway: float = 1.2  # of the camera: 1 is a hand-held one, or one on a head
+    solids: float = 0.6  # how likely each thing is that has nothing to do with the action
     enter: float = 0.4  # how often a hand comes into the picture and leaves it
 
 

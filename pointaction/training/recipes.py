@@ -37,11 +37,13 @@ def tiny() -> Recipe:
     """Named motions beside motions without a name: the last step to the shipped weights."""
     return Recipe(
         builder="traction_tiny",
-        steps=2400,
+        steps=5500,
         learning_rate=1e-3,
-        batch=48,
-        programs=14,
-        tracks=(48, 64, 96, 128),
+        batch=32,
+        programs=3,
+        accumulate=2,  # one for each of two processes, as torchrun starts them
+        contrast=0.1,
+        tracks=(32, 48, 64, 96),
     )
 
 
@@ -54,6 +56,7 @@ def full() -> Recipe:
         learning_rate=4e-4,
         batch=256,
         programs=64,
+        accumulate=1,
         tracks=(128, 256, 512),
         precision="bf16",
     )
@@ -61,22 +64,24 @@ def full() -> Recipe:
 
 def quick() -> Recipe:
     """For trying out a change: a minute on a laptop, and not a good model."""
-    return replace(tiny(), steps=60, batch=16, programs=6)
+    return replace(tiny(), steps=60, batch=16, programs=6, accumulate=1)
 
 
 def endless_tiny() -> Recipe:
     """Motions without a name alone, before `tiny`: an eye for motion, for few-shot learning."""
-    return replace(tiny(), steps=2600, batch=0, programs=24)
+    return replace(tiny(), steps=2600, batch=0, programs=24, contrast=1.0, accumulate=1)
 
 
 def endless_full() -> Recipe:
     """As `endless_tiny`, for the paper's size and a GPU."""
-    return replace(full(), batch=0, programs=128)
+    return replace(full(), batch=0, programs=128, contrast=1.0)
 
 
 def pretrain_tiny() -> Recipe:
     """Masked pretraining of the tiny encoder, which sees 16 of 160 tracks."""
-    return replace(tiny(), steps=450, programs=16, performances=1, tracks=(160,))
+    return replace(
+        tiny(), steps=450, batch=48, programs=16, performances=1, tracks=(160,), accumulate=1
+    )
 
 
 def pretrain_full() -> Recipe:

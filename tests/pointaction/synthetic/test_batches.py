@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from pointaction.synthetic.batches import Mixture, ProceduralBatches
@@ -38,3 +40,17 @@ def test_without_programs_or_without_names() -> None:
     nameless = ProceduralBatches(Mixture(named=0, programs=2, frames=8, tracks=(8,)), seed=0)[0]
     assert (nameless.label == -1).all()
     assert len(nameless.label) == 6
+
+
+def test_flawless_clips_have_the_very_tracks_of_their_scene() -> None:
+    """A tracker loses most of what is hidden for good; exact tracks come back."""
+    clear = replace(MIXTURE, named=24, frames=16, tracks=(64,), flawless=1.0)
+    noisy = replace(clear, flawless=0.0)
+
+    def come_back(mixture: Mixture) -> int:
+        shown = ProceduralBatches(mixture, seed=0)[0].visible
+        appears = ~shown[:, :, :-1] & shown[:, :, 1:]
+        return int((appears.sum(-1) > 1).sum())
+
+    assert come_back(clear) > 0
+    assert come_back(noisy) < come_back(clear)
