@@ -21,7 +21,7 @@ from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.commands import evaluation
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.progress import bars
-from pointaction.training.commands import finetune, pretrain, train
+from pointaction.training.commands import finetune, grow, pretrain, train
 from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
@@ -113,6 +113,7 @@ def track(
 
 app.command()(train)
 app.command()(pretrain)
+app.command()(grow)
 app.command()(finetune)
 
 app.add_typer(evaluation, name="evaluate")

@@ -77,6 +77,16 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
         raise InputError(f"{path} holds another encoder than this recipe's: {error}") from error
 
 
+def load_head(head: nn.Linear, path: Path) -> None:
+    """Take over the head out of exported weights that have one for as many labels."""
+    weights = load_file(path)
+    if {"head.weight", "head.bias"} <= weights.keys() and len(weights["head.bias"]) == len(
+        head.bias
+    ):
+        state = {name: weights[f"head.{name}"].float() for name in ("weight", "bias")}
+        head.load_state_dict(state)
+
+
 def export_weights(model: nn.Module, path: Path) -> str:
     """Write the weights in half precision as safetensors; returns the file's SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)

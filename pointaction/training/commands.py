@@ -1,4 +1,4 @@
-"""`pointaction train`, `pretrain` and `finetune`. Thin: the work is imported when it is asked for.
+"""`pointaction train`, `pretrain`, `grow`, `finetune`. Thin: the work is imported when asked for.
 
 On several GPUs: `python -m torch.distributed.run --nproc-per-node 4 -m pointaction train full`.
 """
@@ -20,7 +20,7 @@ out = Console()
 err = Console(stderr=True)
 
 RecipeName = Annotated[
-    str, typer.Argument(help="tiny, full, quick; to train also endless-tiny, endless-full.")
+    str, typer.Argument(help="tiny, full, quick; to train also grown, endless-tiny, endless-full.")
 ]
 RunFolder = Annotated[Path, typer.Option("--out", help="Checkpoints, losses and weights.")]
 Seed = Annotated[int, typer.Option(help="Chance of the run.")]
@@ -35,6 +35,8 @@ Minutes = Annotated[
 Workers = Annotated[int, typer.Option(min=0, help="Processes that make batches.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Start = Annotated[Path | None, typer.Option("--from", help="Weights whose encoder to begin with.")]
+
+Store = Annotated[Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="Model store.")]
 
 
 def train(
@@ -95,6 +97,31 @@ def pretrain(
     )
 
 
+def grow(
+    model: Annotated[
+        str, typer.Argument(help="Of the store, as small as it is.")
+    ] = "traction-tiny",
+    builder: Annotated[str, typer.Option("--to", help="What it becomes.")] = "traction",
+    path: Annotated[Path, typer.Option("--out", "-o", help="Weights.")] = Path("grown.safetensors"),
+    store: Store = DEFAULT_STORE,
+    seed: Seed = 1,
+) -> None:
+    """Lay a small model into a larger one that answers alike; give it to `train grown --from`."""
+    import torch
+
+    from pointaction.models.catalog import find
+    from pointaction.models.store import BUILDERS, load_model
+    from pointaction.training.checkpoints import export_weights
+    from pointaction.training.grow import grow as lay
+
+    small = load_model(store, find(store, model))
+    torch.manual_seed(seed)  # of what is new
+    large = _known(builder, BUILDERS)(len(small.head.bias))
+    lay(small, large)
+    digest = export_weights(large, path)
+    out.print(f"weights: {path}\nsha256:  {digest}")
+
+
 def finetune(
     source: Annotated[
         Path,
@@ -114,9 +141,7 @@ def finetune(
     name: Annotated[
         str | None, typer.Option(help="Of the new model; else as the source is called.")
     ] = None,
-    store: Annotated[
-        Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="Model store to put it in.")
-    ] = DEFAULT_STORE,
+    store: Store = DEFAULT_STORE,
     folder: RunFolder = Path("runs"),
     validation: Annotated[
         Path | None, typer.Option("--val", help="Clips not to train on, laid out as SOURCE.")

@@ -151,6 +151,16 @@ def test_pretraining_makes_weights_that_a_training_can_start_with(tmp_path: Path
     assert done.exit_code == 0, done.output
 
 
+def test_a_grown_model_is_what_a_training_of_the_papers_size_can_start_with(tmp_path: Path) -> None:
+    start = tmp_path / "grown.safetensors"
+    assert call("grow", "-o", start).exit_code == 0
+    done = call(
+        "train", "grown", "--steps", 1, "--batch", 4, "--accumulate", 1, "--out", tmp_path,
+        "--from", start,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+
+
 def test_the_installed_command_offers_the_services_commands_and_plain_errors() -> None:
     command = [sys.executable, "-m", "pointaction"]
     shown = subprocess.run([*command, "--help"], capture_output=True, text=True)
