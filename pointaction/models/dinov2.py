@@ -1,0 +1,136 @@
+"""DINOv2: a vision transformer whose patch features know what they look at.
+
+M. Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision" (2023): the models
+without registers, small, base and large. Parameters have their official names and shapes, so that
+official checkpoints, and those of networks built on this one, load strictly and without a key map
+(docs/decisions/0015: why this is not the `transformers` library's).
+
+Shapes:  F pictures   h, w patches   P = h * w   D width   H heads   E = D / H
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
+
+PATCH = 14  # pixels
+_GRID = 37  # patches a side that the position table was trained on: 518 pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DINOv2Config:
+    width: int = 384
+    layers: int = 12
+    heads: int = 6
+
+
+class PatchEmbed(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, width, PATCH, stride=PATCH)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.proj(pictures).flatten(2).transpose(1, 2)  # (F, P, D)
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (F, 1 + P, 3, H, E)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        return self.proj(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class MLP(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(gelu(self.fc1(x)))
+
+
+class LayerScale(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.full((width,), 1e-5))
+
+
+class Block(nn.Module):
+    """Attention and a two-layer network, each normalised before and scaled after."""
+
+    def __init__(self, config: DINOv2Config) -> None:
+        super().__init__()
+        width = config.width
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = Attention(width, config.heads)
+        self.ls1 = LayerScale(width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = MLP(width)
+        self.ls2 = LayerScale(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.addcmul(x, self.attn(self.norm1(x)), self.ls1.gamma)
+        return torch.addcmul(x, self.mlp(self.norm2(x)), self.ls2.gamma)
+
+
+class DINOv2(nn.Module):
+    def __init__(self, config: DINOv2Config) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + _GRID**2, width))
+        self.mask_token = nn.Parameter(torch.zeros(1, width))  # of its pretraining; unused here
+        self.patch_embed = PatchEmbed(width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+
+    def forward(self, pictures: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """Patch features (F, P, D) after each of `layers` (from 0, rising), normalised.
+
+        pictures (F, 3, 14 h, 14 w) have ImageNet's mean and deviation taken out.
+        """
+        height, width = pictures.shape[-2:]
+        patches = self.patch_embed(pictures)
+        cls = self.cls_token.expand(len(patches), -1, -1)
+        x = torch.cat([cls, patches], 1) + self.positions(height // PATCH, width // PATCH)
+        features = []
+        for layer, block in enumerate(self.blocks[: layers[-1] + 1]):
+            x = block(x)
+            if layer in layers:
+                features.append(self.norm(x)[:, 1:])
+        return features
+
+    def positions(self, rows: int, columns: int) -> Tensor:
+        """The position table (1, 1 + P, D) for any grid, by bicubic interpolation.
+
+        The models were trained with a tenth of a patch added to the grid's sides, and sampled by
+        that ratio; resizing to rows and columns exactly gives slightly other positions.
+        """
+        if rows == columns == _GRID:
+            return self.pos_embed
+        table = self.pos_embed[:, 1:].float().unflatten(1, (_GRID, _GRID)).permute(0, 3, 1, 2)
+        scale = ((rows + 0.1) / _GRID, (columns + 0.1) / _GRID)
+        table = interpolate(table, scale_factor=scale, mode="bicubic")
+        table = table.flatten(2).transpose(1, 2).to(self.pos_embed.dtype)
+        return torch.cat([self.pos_embed[:, :1], table], 1)
+
+
+def dinov2_small() -> DINOv2:
+    return DINOv2(DINOv2Config())
+
+
+def dinov2_base() -> DINOv2:
+    return DINOv2(DINOv2Config(width=768, heads=12))
+
+
+def dinov2_large() -> DINOv2:
+    return DINOv2(DINOv2Config(width=1024, layers=24, heads=16))
