@@ -15,11 +15,11 @@ from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.commands import evaluation
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.commands import models
 from pointaction.progress import bars
 from pointaction.training.commands import finetune, grow, pretrain, train
 from pointaction.video.container import SUFFIXES
@@ -117,24 +117,7 @@ app.command()(grow)
 app.command()(finetune)
 
 app.add_typer(evaluation, name="evaluate")
-
-
-@app.command()
-def models() -> None:
-    """List what is in the model store."""
-    from pointaction.models.catalog import read_catalog
-
-    table = Table("model", "version", "labels", "parameters", "licence", "digest", box=None)
-    for entry in read_catalog(STORE).values():
-        table.add_row(
-            entry.name,
-            entry.version,
-            str(len(entry.labels)),
-            f"{entry.parameters / 1e6:.1f} M",
-            entry.licence,
-            entry.digest[:12],
-        )
-    out.print(table)
+app.add_typer(models, name="models")
 
 
 @app.command()

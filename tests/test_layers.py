@@ -45,11 +45,12 @@ import sys
 allowed = {"torch", "numpy", "safetensors", "pointaction"}
 class Nothing:
     def find_spec(self, name, path=None, target=None):
-        if name in {"cv2", "av", "typer", "rich", "httpx", "pydantic", "redis", "celery"}:
+        if name in {"cv2", "av", "typer", "rich", "httpx", "pydantic", "redis", "transformers"}:
             raise ImportError(name)
 sys.meta_path.insert(0, Nothing())
 import pointaction.models.store, pointaction.synthetic.batches, pointaction.synthetic.render
 import pointaction.depth.looming, pointaction.training.loop, pointaction.tracks
+import pointaction.depth.lifter, pointaction.depth.depth_anything, pointaction.models.networks
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.progress import counting
 
@@ -202,7 +203,9 @@ def robustness(
 def openset(
     model: Model = "traction-tiny",
     per_class: Annotated[int, typer.Option(min=2, help="Clips per class.")] = 10,
-    pixels: Annotated[bool, typer.Option(help="Render and track instead of exact tracks.")] = False,
+    seen_as: Annotated[
+        str, typer.Option(help="exact, tracked (exact but for a tracker's noise) or pixels.")
+    ] = "tracked",
     wide: Wide = True,
     tracks: Points = 512,
     seed: Seed = 0,
@@ -218,21 +221,24 @@ def openset(
 
     from pointaction.evaluation.calibration import reliability, reliability_table
     from pointaction.evaluation.openset import evaluate_open_set
-    from pointaction.evaluation.performances import Programme
+    from pointaction.evaluation.performances import EXACT, PIXELS, TRACKED, Programme
     from pointaction.evaluation.pictures import reliability_picture
     from pointaction.evaluation.procedural import every_label
     from pointaction.evaluation.report import Report
     from pointaction.pipeline import Recogniser
 
+    sights = {"exact": EXACT, "tracked": TRACKED, "pixels": PIXELS}
+    if seen_as not in sights:
+        raise InputError(f"{seen_as!r} is not one of: {', '.join(sights)}")
     recogniser = Recogniser.load(store, model)
     labels = recogniser.entry.labels
     fitted = every_label(labels, per_class=per_class, seed=seed + 1, wide=wide)
     known = every_label(labels, per_class=per_class, seed=seed, wide=wide)
     unknown = Programme.unnamed(len(known.labels), seed=seed, wide=wide)
-    name, (sight, _) = list(_ways(tracks, 1, int(pixels)).items())[-1]
+    sight = replace(sights[seen_as], points=tracks)
     parts = []
     for part, programme in (("fit", fitted), ("known", known), ("unknown", unknown)):
-        parts.append(_see(f"{name}, {part}", recogniser, programme, sight, processes))
+        parts.append(_see(f"{seen_as}, {part}", recogniser, programme, sight, processes))
     chance = Generator().manual_seed(seed)
     found = evaluate_open_set(*parts, generator=chance)
     reliabilities = {
@@ -247,7 +253,7 @@ def openset(
         Report(
             title="Calibration, and motions without a name",
             conditions=_conditions(model, tracks=tracks, wide=wide, seed=seed)
-            | {"seen as": name, "best score": found.best},
+            | {"seen as": seen_as, "best score": found.best},
             tables={
                 "Sureness against accuracy": reliability_table(reliabilities),
                 "Named motions against endless motion programs": found.table(),

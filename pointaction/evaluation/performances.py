@@ -97,6 +97,7 @@ class Sight:
 
 
 EXACT = Sight()
+TRACKED = Sight(noise=TrackerNoise())
 PIXELS = Sight(side=320)
 
 

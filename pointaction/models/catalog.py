@@ -6,6 +6,8 @@ it has one, is a JSON file beside them; if its labels are motions of `vocabulary
 """
 
 import hashlib
+import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,20 @@ def find(store: Path, name: str) -> Entry:
             f"no model {name!r} in the store; it has {', '.join(sorted(catalog))}", value=name
         )
     return catalog[name]
+
+
+def own_store(store: Path) -> None:
+    """Make sure that `store` can be added to; one that is not there yet begins as the shipped one.
+
+    Raises InputError where it cannot.
+    """
+    if not (store / "catalog.toml").exists():
+        shutil.copytree(DEFAULT_STORE, store, dirs_exist_ok=True)
+    if not os.access(store, os.W_OK):
+        raise InputError(
+            f"the model store {store} cannot be written to; give --store a folder of your own and "
+            "set POINTACTION_MODEL_STORE to it"
+        )
 
 
 def verify(store: Path, entry: Entry) -> Path:

@@ -4,14 +4,13 @@ A running service reads the catalogue at every request, so it offers the model f
 """
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 from pointaction.errors import InputError
-from pointaction.models.catalog import DEFAULT_STORE, Entry, read_catalog
+from pointaction.models.catalog import Entry, own_store, read_catalog
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _HEADER = re.compile(r"\s*\[models\.([^].]+)[].]")  # of a model's table or of one within it
@@ -27,13 +26,7 @@ def prepare_store(store: Path, name: str, *, replace: bool) -> str:
         raise InputError(
             f"{name!r} is no name for a model: lower-case letters, digits, - and _, at most 64"
         )
-    if not (store / "catalog.toml").exists():
-        shutil.copytree(DEFAULT_STORE, store, dirs_exist_ok=True)
-    if not os.access(store, os.W_OK):
-        raise InputError(
-            f"the model store {store} cannot be written to; give --store a folder of your own and "
-            "set POINTACTION_MODEL_STORE to it"
-        )
+    own_store(store)
     known = read_catalog(store)
     if name not in known:
         return "1"

@@ -168,3 +168,25 @@ def test_the_installed_command_offers_the_services_commands_and_plain_errors() -
     wrong = subprocess.run([*command, "train", "huge"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert wrong.stderr.startswith("error: 'huge' is not one of: tiny, full, quick,")
+
+
+def test_models_lists_what_is_there_and_what_could_be() -> None:
+    shown = call("models")
+    assert shown.exit_code == 0, shown.output
+    assert "traction-tiny" in shown.stdout
+    rows = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "cotracker3 25.4 M CC-BY-NC-4.0 no no" in rows
+
+
+def test_weights_of_others_wait_for_their_licence_to_be_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "cotracker.pth"
+    file.touch()
+    asked = call("models", "pull", "cotracker3", "--from", file, "--store", tmp_path / "store")
+    assert isinstance(asked.exception, InputError)
+    assert "--accept-licence" in str(asked.exception)
+    assert not (tmp_path / "store" / "cotracker3").exists()
+
+
+def test_a_way_of_seeing_that_is_not_there_is_answered_with_those_there_are() -> None:
+    done = call("evaluate", "openset", "--seen-as", "guessed")
+    assert str(done.exception) == "'guessed' is not one of: exact, tracked, pixels"
