@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from pointaction.clip import Clip
+from pointaction.depth.hold import hold
 from pointaction.errors import InputError
 from pointaction.tracks import Tracks
 
@@ -66,8 +67,5 @@ def turned_round(disparity: NDArray[np.float32], visible: NDArray[np.bool_]) -> 
     mean = disparity[visible].mean() if visible.any() else 0.0
     if mean <= 0:
         return np.ones_like(disparity)
-    time = np.arange(disparity.shape[1])
-    last = np.maximum.accumulate(np.where(visible, time, -1), axis=1)
-    source = np.where(last < 0, visible.argmax(1)[:, None], last)
-    depth = 2 - np.take_along_axis(disparity, source, axis=1) / mean
+    depth = 2 - hold(torch.tensor(disparity), torch.tensor(visible)).numpy() / mean
     return np.where(visible.any(1, keepdims=True), depth, 1).astype(np.float32)

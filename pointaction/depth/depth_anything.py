@@ -17,12 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pointaction.clip import Clip
-from pointaction.depth.at_tracks import lifted
-from pointaction.depth.network_input import INPUT_SIZE, network_input, network_size
+from pointaction.depth.map_lifter import MapLifter
+from pointaction.depth.network_input import network_input, network_size
 from pointaction.depth.video_depth_anything import enlarge
 from pointaction.errors import DamagedWeights, InputError, MissingExtra
-from pointaction.tracks import Tracks
 
 
 def open_depth_anything(folder: Path) -> nn.Module:
@@ -47,27 +45,8 @@ def open_depth_anything(folder: Path) -> nn.Module:
     return network
 
 
-class DepthAnything:
-    """An opened network and how to run it; settings as of `VideoDepthAnything`."""
-
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        input_size: int = INPUT_SIZE,
-        device: torch.device | str = "cpu",
-        precision: torch.dtype = torch.float32,
-        together: int = 4,
-    ) -> None:
-        self.network = network.to(device).eval()
-        self.input_size = input_size
-        self.device = torch.device(device)
-        self.precision = precision
-        self.together = together
-
-    def lift(self, clip: Clip, tracks: Tracks) -> Tracks:
-        """The tracks of this clip with depth; InputError if they are another clip's."""
-        return lifted(clip, tracks, self.maps(clip.frames, size=clip.size))
+class DepthAnything(MapLifter[nn.Module]):
+    """A lifter that looks at every frame by itself."""
 
     def maps(
         self, frames: Iterable[NDArray[np.uint8]], *, size: tuple[int, int]
@@ -79,7 +58,6 @@ class DepthAnything:
 
     def disparity(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = network_input(frames.to(self.device), network_size(size, self.input_size))
-        enabled = self.precision != torch.float32
-        with torch.no_grad(), torch.autocast(self.device.type, self.precision, enabled=enabled):
+        with torch.no_grad(), self.autocast():
             maps = self.network(pixel_values=pictures).predicted_depth
         return enlarge(maps.float()[:, None], size)[:, 0]

@@ -5,49 +5,26 @@ Shapes:  F frames   T frames of the clip   N tracks   H, W pixels of the frames
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointaction.clip import Clip
-from pointaction.depth.at_tracks import lifted
-from pointaction.depth.network_input import INPUT_SIZE, network_input, network_size
+from pointaction.depth.map_lifter import MapLifter, Settings
+from pointaction.depth.network_input import network_input, network_size
 from pointaction.depth.video_depth_anything import Encoded, VideoDepthNetwork, enlarge
 from pointaction.depth.windows import depth_maps
-from pointaction.tracks import Tracks
 
 
-class VideoDepthAnything:
-    """An opened network and how to run it.
+class VideoDepthAnything(MapLifter[VideoDepthNetwork]):
+    """A lifter whose depth is steady over the whole clip, however long."""
 
-    `input_size` is the short side, in pixels, at which the network sees the frames: 518 is what it
-    was trained on, 196 about the least that is sensible, and time grows with its square and more.
-    `precision` other than float32 is that of the large products only. `together` frames are
-    encoded at once.
-    """
-
-    def __init__(
-        self,
-        network: VideoDepthNetwork,
-        *,
-        input_size: int = INPUT_SIZE,
-        device: torch.device | str = "cpu",
-        precision: torch.dtype = torch.float32,
-        together: int = 4,
-    ) -> None:
+    def __init__(self, network: VideoDepthNetwork, **how: Unpack[Settings]) -> None:
+        super().__init__(network, **how)
         # Channels last: the head's convolutions then take two thirds of the time on a CPU.
-        self.network = network.to(device).eval()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.input_size = input_size
-        self.device = torch.device(device)
-        self.precision = precision
-        self.together = together
-
-    def lift(self, clip: Clip, tracks: Tracks) -> Tracks:
-        """The tracks of this clip with depth; InputError if they are another clip's."""
-        return lifted(clip, tracks, self.maps(clip.frames, size=clip.size))
 
     def maps(
         self, frames: Iterable[NDArray[np.uint8]], *, size: tuple[int, int]
@@ -77,7 +54,3 @@ class VideoDepthAnything:
         with torch.no_grad(), self.autocast():
             maps = self.network.decode(window, wanted=wanted)
         return enlarge(maps[:, None], size)[:, 0]
-
-    def autocast(self) -> torch.autocast:
-        enabled = self.precision != torch.float32
-        return torch.autocast(self.device.type, self.precision, enabled=enabled)

@@ -12,6 +12,8 @@ Shapes:  B clips   N tracks   T frames   K neighbours
 import torch
 from torch import Tensor
 
+from pointaction.depth.hold import hold
+
 NEIGHBOURS = 8
 _SAMPLES = 8  # frames looked at to find who moves together
 _SELDOM = 0.1  # a pair seen once counts as this squared distance farther apart
@@ -37,7 +39,7 @@ def looming(xy: Tensor, visible: Tensor) -> Tensor:
     weight = together * (mean.exp() * (shown > 1))
     total = weight.sum(2)
     scale = (growth * weight).sum(2) / total.clamp(min=1e-6)  # (B, N, T)
-    return (-_hold(scale, visible & (total > 1e-6))).exp()
+    return (-hold(scale, visible & (total > 1e-6))).exp()
 
 
 def _companions(xy: Tensor, visible: Tensor) -> Tensor:
@@ -60,14 +62,3 @@ def _companions(xy: Tensor, visible: Tensor) -> Tensor:
     cost /= (shown @ shown.transpose(1, 2)).clamp_(min=1e-3)
     cost.diagonal(dim1=1, dim2=2).fill_(torch.inf)
     return cost.topk(min(NEIGHBOURS, count - 1), largest=False, sorted=False).indices
-
-
-def _hold(value: Tensor, known: Tensor) -> Tensor:
-    """Where a value (B, N, T) is unknown, the last known one; before the first, the first."""
-    frames = value.shape[-1]
-    time = torch.arange(frames, device=value.device)
-    last = torch.where(known, time, -1).cummax(-1).values
-    first = torch.where(known, time, frames).amin(-1, keepdim=True)
-    source = torch.where(last < 0, first, last)
-    held = value.gather(-1, source.clamp(max=frames - 1))
-    return torch.where(known.any(-1, keepdim=True), held, torch.zeros_like(held))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pointaction.errors import InputError
+from pointaction.choices import chosen
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.commands import Store
 from pointaction.progress import counting
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 evaluation = typer.Typer(help="Measure a model.", no_args_is_help=True)
 
 Model = Annotated[str, typer.Option(help="A model of the catalogue.")]
-Store = Annotated[Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="The model store.")]
 Points = Annotated[int, typer.Option("--tracks", min=2, help="Points per clip.")]
 PerClass = Annotated[int, typer.Option(min=1, help="Clips per class.")]
 Pixels = Annotated[int, typer.Option(min=0, help="Rendered clips per class, 0 for none.")]
@@ -228,14 +228,12 @@ def openset(
     from pointaction.pipeline import Recogniser
 
     sights = {"exact": EXACT, "tracked": TRACKED, "pixels": PIXELS}
-    if seen_as not in sights:
-        raise InputError(f"{seen_as!r} is not one of: {', '.join(sights)}")
+    sight = replace(chosen(seen_as, sights), points=tracks)
     recogniser = Recogniser.load(store, model)
     labels = recogniser.entry.labels
     fitted = every_label(labels, per_class=per_class, seed=seed + 1, wide=wide)
     known = every_label(labels, per_class=per_class, seed=seed, wide=wide)
     unknown = Programme.unnamed(len(known.labels), seed=seed, wide=wide)
-    sight = replace(sights[seen_as], points=tracks)
     parts = []
     for part, programme in (("fit", fitted), ("known", known), ("unknown", unknown)):
         parts.append(_see(f"{seen_as}, {part}", recogniser, programme, sight, processes))

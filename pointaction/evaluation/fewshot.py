@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from pointaction.errors import InputError
+from pointaction.choices import chosen
 from pointaction.evaluation.baselines import (
     equal_strength,
     hof_mbh,
@@ -180,11 +180,10 @@ def open_encoders(
 
 def build_encoder(builder: str, *, seed: int) -> TrackEncoder:
     """An encoder with random weights; torch's own chance is left as it was."""
-    if builder not in BUILDERS:
-        raise InputError(f"{builder!r} is not one of: {', '.join(BUILDERS)}")
+    build = chosen(builder, BUILDERS)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BUILDERS[builder](1).encoder.eval()
+        return build(1).encoder.eval()
 
 
 def label_numbers(clips: Sequence[Followed]) -> tuple[Tensor, list[str]]:

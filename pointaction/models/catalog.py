@@ -15,6 +15,7 @@ from typing import Any
 
 from pointaction.errors import DamagedWeights, InputError, UnknownModel
 from pointaction.models.calibration import Calibration
+from pointaction.models.digests import check
 from pointaction.models.symmetry import Symmetry, read_symmetry
 
 DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
@@ -95,18 +96,8 @@ def own_store(store: Path) -> None:
 def verify(store: Path, entry: Entry) -> Path:
     """The path of the weights, once their bytes have the digest that the catalogue gives."""
     path = store / entry.file
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DamagedWeights(f"{path} is missing; fetch the model store again") from None
-    if digest != entry.sha256:
-        raise DamagedWeights(
-            f"{path} has digest {digest[:12]}, the catalogue says {entry.sha256[:12]}; "
-            "fetch it again",
-            limit=entry.sha256,
-            value=digest,
-        )
+    again = ("fetch the model store again", "fetch it again")
+    check(path, entry.sha256, source="the catalogue", again=again)
     return path
 
 

@@ -4,13 +4,13 @@
 folder NAME, beside a receipt that says where it came from.
 """
 
-import hashlib
 import json
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pointaction.errors import DamagedWeights, UnknownModel
+from pointaction.models.digests import check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,17 +93,6 @@ def verified(store: Path, download: Download) -> Path:
             f"pointaction models pull {download.name}",
             value=download.name,
         )
-    path = store / download.weights
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise DamagedWeights(f"{path} is missing; pull {download.name} again") from None
-    if digest != receipt.sha256:
-        raise DamagedWeights(
-            f"{path} has digest {digest[:12]}, its receipt says {receipt.sha256[:12]}; "
-            f"pull {download.name} again",
-            limit=receipt.sha256,
-            value=digest,
-        )
+    path, again = store / download.weights, f"pull {download.name} again"
+    check(path, receipt.sha256, source="its receipt", again=(again, again))
     return path

@@ -4,7 +4,6 @@ What an interruption leaves is a partial download that the next call goes on wit
 has the weights whole or not at all.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pointaction.errors import DamagedWeights, InputError
+from pointaction.models.digests import digest
 from pointaction.models.downloads import Download, Receipt
 from pointaction.models.networks import check_fit
 
@@ -55,21 +55,24 @@ def pull(
         source, expected = download.url, download.sha256 or announced
     else:
         part, source, expected = file, file.name, download.sha256
-    digest = _digest(part)
-    if expected and digest != expected:
+    try:
+        found = digest(part)
+    except FileNotFoundError:
+        raise InputError(f"{part} is not there") from None
+    if expected and found != expected:
         if file is None:
             part.unlink()
         raise DamagedWeights(
-            f"{source} has SHA-256 {digest}, expected was {expected}; "
+            f"{source} has SHA-256 {found}, expected was {expected}; "
             + ("fetch it again" if file else "what was fetched is removed, pull again"),
             limit=expected,
-            value=digest,
+            value=found,
         )
     weights = _read(part)
     check_fit(download, weights)
     receipt = Receipt(
         source=source,
-        source_sha256=digest,
+        source_sha256=found,
         sha256=_install(weights, store / download.weights),
         licence=download.licence,
         pulled=date.today().isoformat(),
@@ -116,14 +119,6 @@ def _announced(answer: Any) -> str | None:
     return None
 
 
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
-
-
 def _read(path: Path) -> Mapping[str, Tensor]:
     """Weights by name, of safetensors or of a checkpoint that holds nothing but data."""
     try:
@@ -147,6 +142,6 @@ def _install(weights: Mapping[str, Tensor], path: Path) -> str:
     part = path.with_suffix(".part")
     save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, part)
     part.chmod(0o644)  # safetensors makes it private
-    digest = _digest(part)
+    written = digest(part)
     os.replace(part, path)
-    return digest
+    return written

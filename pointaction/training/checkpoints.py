@@ -1,6 +1,5 @@
 """Save and resume a run; export its weights to the model store."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from pointaction.errors import InputError
+from pointaction.models.digests import digest
 
 
 def save_checkpoint(
@@ -52,12 +52,6 @@ def load_checkpoint(
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"])
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_encoder(encoder: nn.Module, path: Path) -> None:

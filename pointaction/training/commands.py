@@ -6,15 +6,14 @@ On several GPUs: `python -m torch.distributed.run --nproc-per-node 4 -m pointact
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from pointaction.errors import InputError
+from pointaction.choices import chosen
 from pointaction.models.catalog import DEFAULT_STORE
-
-T = TypeVar("T")
+from pointaction.models.commands import Store
 
 out = Console()
 err = Console(stderr=True)
@@ -36,8 +35,6 @@ Workers = Annotated[int, typer.Option(min=0, help="Processes that make batches."
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Start = Annotated[Path | None, typer.Option("--from", help="Weights whose encoder to begin with.")]
 
-Store = Annotated[Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="Model store.")]
-
 
 def train(
     recipe: RecipeName = "tiny",
@@ -57,7 +54,7 @@ def train(
 
     _carry_out(
         learn,
-        _known(recipe, TRAINING),
+        chosen(recipe, TRAINING),
         {"steps": steps, "batch": batch, "accumulate": accumulate},
         folder=folder / f"{recipe}-seed{seed}",
         seed=seed,
@@ -86,7 +83,7 @@ def pretrain(
 
     _carry_out(
         learn,
-        _known(recipe, PRETRAINING),
+        chosen(recipe, PRETRAINING),
         {"steps": steps, "batch": batch, "accumulate": accumulate},
         folder=folder / f"pretrain-{recipe}-seed{seed}",
         seed=seed,
@@ -116,7 +113,7 @@ def grow(
 
     small = load_model(store, find(store, model))
     torch.manual_seed(seed)  # of what is new
-    large = _known(builder, BUILDERS)(len(small.head.bias))
+    large = chosen(builder, BUILDERS)(len(small.head.bias))
     lay(small, large)
     digest = export_weights(large, path)
     out.print(f"weights: {path}\nsha256:  {digest}")
@@ -174,7 +171,7 @@ def finetune(
     called = name or re.sub(r"[^a-z0-9_-]+", "-", source.stem.lower()).strip("-_")
     wish = Wish(
         source=source,
-        layout=_known(layout, {"folder": None, "csv": None} | dict.fromkeys(LAYOUTS, layout)),
+        layout=chosen(layout, {"folder": None, "csv": None} | dict.fromkeys(LAYOUTS, layout)),
         videos=videos,
         store=store,
         name=called,
@@ -207,12 +204,6 @@ def finetune(
         f"  pointaction classify CLIP --model {done.entry.name}",
         soft_wrap=True,
     )
-
-
-def _known(name: str, choices: dict[str, T]) -> T:
-    if name not in choices:
-        raise InputError(f"{name!r} is not one of: {', '.join(choices)}")
-    return choices[name]
 
 
 def _carry_out(

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from pointaction.errors import InputError
+from pointaction.models.digests import digest
 from pointaction.training.batch import Batch
-from pointaction.training.checkpoints import digest, load_checkpoint, save_checkpoint
+from pointaction.training.checkpoints import load_checkpoint, save_checkpoint
 from pointaction.training.logbook import LogBook
 from pointaction.training.objectives import Objective
 from pointaction.training.processes import Place, joined

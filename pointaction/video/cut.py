@@ -3,12 +3,12 @@
 Lists of data sets name pieces of hours of video, and papers say how densely they looked.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from pointaction.clip import Clip, Source
+from pointaction.models.digests import digest
 from pointaction.video.decode import DecodeLimits, decode
 
 FRAMES = 32
@@ -77,5 +77,4 @@ def _glance(path: Path, state: tuple[int, int]) -> Source:
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, state: tuple[int, int]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(path)

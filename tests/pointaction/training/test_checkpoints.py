@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from pointaction.errors import InputError
+from pointaction.models.digests import digest
 from pointaction.models.masked_pretraining import MaskedConfig, MaskedPretraining
 from pointaction.models.traction import traction, traction_tiny
-from pointaction.training.checkpoints import digest, export_weights, load_encoder, load_head
+from pointaction.training.checkpoints import export_weights, load_encoder, load_head
 
 
 def test_a_training_may_start_with_a_pretrained_encoder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE, Entry, read_catalog, verify
-from pointaction.training.checkpoints import digest
+from pointaction.models.digests import digest
 from pointaction.training.register import prepare_store, register, with_entry
 
 CATALOG = """# This store is ours.
