@@ -13,20 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markdown import Markdown
 from torch import Generator, Tensor
 
 from benchmarks.machine import describe, write
-from pointaction.clip import Clip
 from pointaction.pipeline import to_units
+from pointaction.synthetic.filming import film
 from pointaction.synthetic.noise import TrackerNoise, track_imperfectly
 from pointaction.synthetic.programs import sample_programs
-from pointaction.synthetic.render import render
 from pointaction.synthetic.scenes import ExactTracks, follow
 from pointaction.synthetic.score import Score
 from pointaction.synthetic.stage import perform
@@ -36,7 +33,7 @@ from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.queries import random_queries
 from pointaction.video.decode import decode
 
-POINTS, FRAMES, SIDE, SHORT_SIDE = 512, 32, 320, 256
+POINTS, FRAMES = 512, 32
 OFF = 4 / 341  # four pixels of a 4:3 clip as it is tracked, in units of the longer side
 SPEEDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08)  # of the longer side per frame
 
@@ -61,8 +58,7 @@ def rendered(clips: int, *, seed: int) -> Iterator[tuple[Followed, ExactTracks]]
     scenes = perform(score, frames=FRAMES, generator=generator)
     exact = follow(scenes, points=POINTS, generator=generator)
     for row in range(clips):
-        frames = as_decoded(render(scenes, row, side=SIDE, generator=generator))
-        clip = Clip.from_frames(frames, fps=10)
+        clip = film(scenes, row, generator=generator)
         start = exact.frame[row]
         place = exact.xy[row, torch.arange(POINTS), start] * max(clip.size) - 0.5
         queries = torch.cat([start[:, None], place], -1).float().numpy()
@@ -84,14 +80,6 @@ def rendered(clips: int, *, seed: int) -> Iterator[tuple[Followed, ExactTracks]]
             ),
             one,
         )
-
-
-def as_decoded(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frames (T, H, W, 3) at the size that the decoder gives to every clip."""
-    height, width = frames.shape[1:3]
-    scale = SHORT_SIDE / min(height, width)
-    size = (2 * round(width * scale / 2), 2 * round(height * scale / 2))
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in frames])
 
 
 def spoiled(exact: ExactTracks, *, seed: int) -> Followed:

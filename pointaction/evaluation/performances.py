@@ -40,9 +40,7 @@ if TYPE_CHECKING:
 HELD_OUT_SEED = 9_000_000_000
 UNNAMED = -1  # the label of a motion that has no name
 FRAMES = 32  # of a performance
-SECONDS = 3.0
 _CHUNK = 16
-_SHORT_SIDE = 256  # what a clip is decoded to
 
 Progress = Callable[[int, int], None]  # clips done, clips in all
 
@@ -231,17 +229,15 @@ def look_at_tracks(scenes: Scenes, sight: Sight, *, clock: int, generator: Gener
 
 def look_at_pixels(scenes: Scenes, sight: Sight, *, clock: int, generator: Generator) -> Inputs:
     """Scene by scene: drawn, tracked and lifted as a user's clip is."""
-    from pointaction.clip import Clip
     from pointaction.pipeline import to_units, track_clip
-    from pointaction.synthetic.render import render
+    from pointaction.synthetic.filming import film
     from pointaction.tokens.resample import resample
 
     assert sight.side is not None  # the caller asks for pixels
     kept = _kept(scenes.frames, sight.frames)
     parts: list[tuple[Tensor, Tensor]] = []
     for row in range(len(scenes.label)):
-        drawn = render(scenes, row, side=sight.side, generator=generator)[kept]
-        clip = Clip.from_frames(_as_decoded(drawn), fps=sight.frames / SECONDS)
+        clip = film(scenes, row, side=sight.side, generator=generator, kept=kept)
         tracks = resample(track_clip(clip, tracks=sight.points), clock)
         assert tracks.depth is not None  # `track_clip` lifts
         xy, visible = to_units(tracks)
@@ -254,16 +250,3 @@ def look_at_pixels(scenes: Scenes, sight: Sight, *, clock: int, generator: Gener
 def _kept(frames: int, count: int) -> NDArray[np.intp]:
     """Which `count` of the frames are seen."""
     return np.linspace(0, frames - 1, count).round().astype(np.intp)
-
-
-def _as_decoded(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frames (T, H, W, 3) at the size that the decoder gives to every clip."""
-    import cv2
-
-    height, width = frames.shape[1:3]
-    scale = _SHORT_SIDE / min(height, width)
-    size = (2 * round(width * scale / 2), 2 * round(height * scale / 2))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.stack([cv2.resize(frame, size, interpolation=how) for frame in frames]).astype(
-        np.uint8
-    )

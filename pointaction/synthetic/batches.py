@@ -20,6 +20,7 @@ from pointaction.synthetic.vocabulary import LABELS, build
 from pointaction.tokens.normalise import geometry
 from pointaction.training.augment import Augmentation, augment
 from pointaction.training.batch import Batch
+from pointaction.training.films import Films
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Mixture:
     """What a batch is made of."""
 
     named: int  # clips of named motions, drawn at random
+    filmed: float = 0.25  # share of them that are films, where there are films
     programs: int = 0  # motions without a name, which no other batch has
     performances: int = 3  # clips of each program
     frames: int = 32
@@ -45,14 +47,16 @@ class Mixture:
 class ProceduralBatches(torch.utils.data.Dataset[Batch]):
     """`batches[number]` for number in 0, 1, 2, ...; for a DataLoader with batch_size=None."""
 
-    def __init__(self, mixture: Mixture, *, seed: int) -> None:
+    def __init__(self, mixture: Mixture, *, seed: int, films: Films | None = None) -> None:
         self.mixture = mixture
         self.seed = seed
+        self.films = films
 
     def __getitem__(self, number: int) -> Batch:
         mixture = self.mixture
         generator = Generator().manual_seed(self.seed * 1_000_003 + number)
-        score, label, group = _draw(mixture, generator)
+        filmed = round(mixture.filmed * mixture.named) if self.films else 0
+        score, label, group = _draw(mixture, mixture.named - filmed, generator)
         scenes = perform(
             score, frames=mixture.frames, generator=generator, variety=mixture.variety, label=label
         )
@@ -63,6 +67,10 @@ class ProceduralBatches(torch.utils.data.Dataset[Batch]):
         exactly = torch.rand(len(scenes.label), 1, 1, generator=generator) < mixture.flawless
         xy = torch.where(exactly[..., None], exact.xy, seen.xy)
         visible = torch.where(exactly, exact.visible, seen.visible)
+        if self.films and filmed:
+            also = self.films.sample(filmed, points=points, generator=generator)
+            xy, visible = torch.cat([also[0], xy]), torch.cat([also[1], visible])
+            label, group = torch.cat([also[2], label]), torch.cat([also[2], group])
         tracks = augment(xy, visible, mixture.augmentation, generator=generator)
         depth = looming(tracks.xy, tracks.visible)
         return Batch(
@@ -74,12 +82,12 @@ class ProceduralBatches(torch.utils.data.Dataset[Batch]):
         )
 
 
-def _draw(mixture: Mixture, generator: Generator) -> tuple[Score, Tensor, Tensor]:
+def _draw(mixture: Mixture, named: int, generator: Generator) -> tuple[Score, Tensor, Tensor]:
     """Scores, labels (-1: none) and groups, the named clips first."""
-    label = torch.randint(len(LABELS), (mixture.named,), generator=generator)
+    label = torch.randint(len(LABELS), (named,), generator=generator)
     group = torch.arange(mixture.programs).repeat_interleave(mixture.performances)
     scores = []
-    if mixture.named:
+    if named:
         scores.append(build(label, generator))
     if mixture.programs:
         scores.append(sample_programs(mixture.programs, generator).rows(group))

@@ -47,13 +47,19 @@ def train(
     workers: Workers = 1,
     device: Device = "cpu",
     start: Start = None,
+    films: Annotated[
+        Path | None, typer.Option(help="Folder that `pointaction film` filled, to train on too.")
+    ] = None,
 ) -> None:
     """Train on procedural motion. Call again to go on after an interruption."""
+    from functools import partial
+
+    from pointaction.training.films import Films
     from pointaction.training.procedural import train as learn
     from pointaction.training.recipes import TRAINING
 
     _carry_out(
-        learn,
+        partial(learn, films=Films.read(films)) if films else learn,
         chosen(recipe, TRAINING),
         {"steps": steps, "batch": batch, "accumulate": accumulate},
         folder=folder / f"{recipe}-seed{seed}",
@@ -92,6 +98,21 @@ def pretrain(
         device=device,
         start=start,
     )
+
+
+def film(
+    folder: Annotated[Path, typer.Option("--out", "-o", help="Where films lie.")] = Path("films"),
+    clips: Annotated[int, typer.Option(min=1, help="Sixteen to a file.")] = 4000,
+    processes: Annotated[int, typer.Option(min=1, help="That draw and follow.")] = 1,
+    seed: Seed = 1,
+) -> None:
+    """Draw motions and follow them with the tracker, for `train --films`. Call again to go on."""
+    from pointaction.evaluation.performances import performers
+    from pointaction.progress import counting
+    from pointaction.training.films import make_films
+
+    with counting("film") as progress, performers(processes) as pool:
+        make_films(folder, clips=clips, seed=seed, progress=progress, pool=pool)
 
 
 def grow(

@@ -1,5 +1,7 @@
 """Training and pretraining on the procedural world."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -9,13 +11,19 @@ from pointaction.models.traction import TrAction
 from pointaction.synthetic.batches import Mixture, ProceduralBatches
 from pointaction.synthetic.vocabulary import LABELS
 from pointaction.training.checkpoints import load_encoder, load_head
+from pointaction.training.films import Films
 from pointaction.training.loop import Report, Run, optimise
 from pointaction.training.middle import settle
 from pointaction.training.objectives import masked, recognise
 
 
-def train(run: Run, report: Report) -> tuple[TrAction, int]:
-    """Learn named motions, motions without a name, or both; the model, and its steps so far."""
+def train(run: Run, report: Report, *, films: Films | None = None) -> tuple[TrAction, int]:
+    """Learn named motions, motions without a name, or both; the model, and its steps so far.
+
+    With films, a part of the named ones is what the tracker saw of them.
+    """
+    if films:
+        run = replace(run, data=f"{run.data}, {films.name}")
     recipe = run.recipe
     torch.manual_seed(run.seed)  # initial weights
     model = _build(recipe.builder)
@@ -23,7 +31,7 @@ def train(run: Run, report: Report) -> tuple[TrAction, int]:
         load_encoder(model.encoder, run.start)
         load_head(model.head, run.start)
     objective = recognise(model, label_smoothing=recipe.label_smoothing, contrast=recipe.contrast)
-    batches = procedural(run)
+    batches = procedural(run, films)
     steps = optimise(run, model, objective, batches, report)
     settle(model.encoder, batches, first=run.recipe.batches)
     return model.eval(), steps
@@ -51,7 +59,7 @@ def _build(builder: str) -> TrAction:
     return model
 
 
-def procedural(run: Run) -> ProceduralBatches:
+def procedural(run: Run, films: Films | None = None) -> ProceduralBatches:
     recipe = run.recipe
     mixture = Mixture(
         named=recipe.batch,
@@ -60,4 +68,4 @@ def procedural(run: Run) -> ProceduralBatches:
         frames=recipe.frames,
         tracks=recipe.tracks,
     )
-    return ProceduralBatches(mixture, seed=run.seed)
+    return ProceduralBatches(mixture, seed=run.seed, films=films)
