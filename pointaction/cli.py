@@ -16,12 +16,16 @@ from typing import Annotated, Any, Protocol
 import typer
 from rich.console import Console
 
+from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.commands import evaluation
+from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import models
 from pointaction.progress import bars
-from pointaction.training.commands import finetune, grow, pretrain, train
+from pointaction.tracking.commands import DEPTH_HELP, TRACKER_HELP, Device, Rounding, track
+from pointaction.tracking.trackers import DEFAULT_TRACKER
+from pointaction.training.commands import film, finetune, grow, pretrain, train
 from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
@@ -64,6 +68,10 @@ def classify(
         str, typer.Option(envvar="POINTACTION_SERVER", help="Where the server is.")
     ] = "http://127.0.0.1:8000",
     tracks: Annotated[int, typer.Option(help="Points to follow, with --local.")] = 512,
+    tracker: Annotated[str | None, typer.Option(help=TRACKER_HELP)] = None,
+    depth: Annotated[str | None, typer.Option(help=DEPTH_HELP)] = None,
+    device: Device = "cpu",
+    precision: Rounding = "float32",
 ) -> None:
     """Say what is being done in each clip. One bad file does not stop the rest."""
     from pointaction.local import LocalService
@@ -71,9 +79,22 @@ def classify(
 
     paths = _expand(files)
     service: Service = (
-        LocalService(STORE, model, tracks=tracks)
+        LocalService(
+            STORE,
+            model,
+            tracks=tracks,
+            tracker=tracker or DEFAULT_TRACKER,
+            depth=depth or DEFAULT_DEPTH,
+            running=Running(device=device, precision=precision),
+        )
         if local
-        else RemoteService(server, model, api_key=os.environ.get("POINTACTION_API_KEY"))
+        else RemoteService(
+            server,
+            model,
+            tracker=tracker,
+            depth=depth,
+            api_key=os.environ.get("POINTACTION_API_KEY"),
+        )
     )
     failed = 0
     with closing(service), bars(quiet=as_json or len(paths) == 1) as progress:
@@ -95,24 +116,10 @@ def classify(
         raise typer.Exit(1)
 
 
-@app.command()
-def track(
-    file: Annotated[Path, typer.Argument(help="A clip.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .tracks.npz to write.")],
-    tracks: Annotated[int, typer.Option(min=1, max=10_000, help="Points to follow.")] = 512,
-) -> None:
-    """Follow points through a clip and write them to a file that holds no picture."""
-    from pointaction.pipeline import track_clip
-    from pointaction.video.decode import decode
-
-    followed = track_clip(decode(file), tracks=tracks)
-    followed.save(output)
-    share = followed.visible.mean()
-    out.print(f"{output}: {len(followed.xy)} tracks, {share:.0%} of their frames visible")
-
-
+app.command()(track)
 app.command()(train)
 app.command()(pretrain)
+app.command()(film)
 app.command()(grow)
 app.command()(finetune)
 
@@ -162,6 +169,8 @@ def _show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:
     else:
         out.print(f"[bold]{path}[/]")
         show_predictions(answer, out)
+        for note in answer.get("notes", []):
+            out.print(f"  {note}", style="dim")
 
 
 def show_predictions(answer: dict[str, Any], console: Console) -> None:

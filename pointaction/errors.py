@@ -6,6 +6,7 @@ PointActionError
 │   └── LimitExceeded       a documented limit was hit; carries the limit and the value
 ├── DecoderFailure      the decoder process died, hung or ran out of memory on this clip
 ├── UnknownModel        no such name in the catalogue
+│   └── NotInstalled        it is in the catalogue, but what it needs is not here
 ├── DamagedWeights      the file on disk is not the file that the catalogue describes
 └── MissingExtra        an optional dependency is not installed
 
@@ -51,6 +52,10 @@ class DecoderFailure(PointActionError):
 
 class UnknownModel(PointActionError):
     default_kind = "unknown-model"
+
+
+class NotInstalled(UnknownModel):
+    default_kind = "not-installed"
 
 
 class DamagedWeights(PointActionError):

@@ -4,8 +4,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pointaction.choices import chosen
+from pointaction.clip import Clip
+from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
 from pointaction.explain.overlay import write_overlay
+from pointaction.methods import Running, Used
 from pointaction.pipeline import STAGES, Recogniser, Recognition, track_clip
+from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 from pointaction.tracks import Tracks
 from pointaction.video.decode import decode
 
@@ -13,23 +18,46 @@ from pointaction.video.decode import decode
 class LocalService:
     """Answers as the server does, from the same models."""
 
-    def __init__(self, store: Path, model: str, *, tracks: int) -> None:
+    def __init__(
+        self,
+        store: Path,
+        model: str,
+        *,
+        tracks: int,
+        tracker: str = DEFAULT_TRACKER,
+        depth: str = DEFAULT_DEPTH,
+        running: Running | None = None,
+    ) -> None:
+        running = running or Running()
         self.recogniser = Recogniser.load(store, model)
         self.tracks = tracks
+        self.method = chosen(tracker, TRACKERS)
+        self.by = self.method.used(store, running), chosen(depth, LIFTERS).used(store, running)
+        self.tracker = self.method.open(store, running)
+        self.lifter = LIFTERS[depth].open(store, running)
+        self._looming = LIFTERS["looming"].used(store, running)
         self._last: tuple[Path, Recognition] | None = None
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The answer for a clip or a `.tracks.npz`; raises PointActionError."""
         clock = _Clock()
-        tracks = self._tracks(path, clock)
+        tracks, tracker, depth = self._tracks(path, clock)
         recognition = self.recogniser.recognise(tracks, report=clock)
         self._last = path, recognition
         entry = self.recogniser.entry
         best = list(recognition.scores.items())[:top_k]
         return {
-            "model": {"name": entry.name, "version": entry.version, "digest": entry.digest},
+            "model": {
+                "name": entry.name,
+                "version": entry.version,
+                "digest": entry.digest,
+                "licence": entry.licence,
+            },
+            "tracker": tracker.to_json() if tracker else None,
+            "depth": depth.to_json() if depth else None,
             "predictions": [{"label": label, "score": score} for label, score in best],
             "none_of_these": recognition.none_of_these,
+            "notes": entry.notes(depth.name if depth else None),
             "timings_ms": clock.timings_ms(),
             "cached": False,
         }
@@ -39,9 +67,7 @@ class LocalService:
         if self._last is None or self._last[0] != path:
             raise RuntimeError("classify a clip before drawing it")
         tracks = self._last[1].tracks
-        frames = None
-        if not _holds_tracks(path):
-            frames = decode(path, frames=len(tracks.times)).frames
+        frames = None if _holds_tracks(path) else self._decode(path, len(tracks.times)).frames
         write_overlay(
             target,
             frames,
@@ -53,11 +79,24 @@ class LocalService:
     def close(self) -> None:
         """Nothing is held open; here because a server's client has something to close."""
 
-    def _tracks(self, path: Path, clock: "_Clock") -> Tracks:
+    def _tracks(self, path: Path, clock: "_Clock") -> tuple[Tracks, Used | None, Used | None]:
+        """Tracks with depth, and the tracker and the depth, where it is known what they were."""
         if _holds_tracks(path):
-            return Tracks.load(path)
+            tracks = Tracks.load(path)
+            return tracks, None, self._looming if tracks.depth is None else None
         clock("decode", 0.0)
-        return track_clip(decode(path), tracks=self.tracks, report=clock)
+        made = track_clip(
+            self._decode(path),
+            tracks=self.tracks,
+            tracker=self.tracker,
+            lifter=self.lifter,
+            report=clock,
+        )
+        return made, *self.by
+
+    def _decode(self, path: Path, frames: int = 32) -> Clip:
+        method = self.method
+        return decode(path, frames=frames, short_side=method.short_side, enlarge=method.enlarge)
 
 
 class _Clock:
@@ -67,6 +106,8 @@ class _Clock:
         self.entered: list[tuple[str, float]] = []
 
     def __call__(self, stage: str, progress: float) -> None:
+        if self.entered and self.entered[-1][0] == stage:
+            return
         self.entered.append((stage, time.perf_counter()))
 
     def timings_ms(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ Shapes:  N tracks   T frames   H heads
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
-from pointaction.depth.looming import looming
+from pointaction.count import Count
+from pointaction.depth.base import Lifter
+from pointaction.depth.looming_lifter import Looming, with_looming
 from pointaction.models.catalog import Entry, find
 from pointaction.models.store import load_model
 from pointaction.models.traction import TrAction
 from pointaction.models.views import answer
 from pointaction.tokens.normalise import geometry
 from pointaction.tokens.resample import resample
+from pointaction.tokens.units import to_units as to_units
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.queries import random_queries
@@ -61,16 +64,38 @@ class Recognition:
     tracks: Tracks  # with depth
 
 
+def within(stage: str, report: Report) -> Count:
+    """A count that moves the progress from where `stage` begins to where it ends."""
+    begin, end = (_ENTERED[name] for name in STAGES[STAGES.index(stage) :][:2])
+    return lambda done, total: report(stage, begin + (end - begin) * done / total)
+
+
 def track_clip(
-    clip: Clip, *, tracks: int = 512, tracker: Tracker | None = None, report: Report = silent
+    clip: Clip,
+    *,
+    tracks: int = 512,
+    tracker: Tracker | None = None,
+    lifter: Lifter | None = None,
+    report: Report = silent,
 ) -> Tracks:
     """Follow `tracks` points through the clip and give them depth.
 
     The points are random in space and time, seeded by the clip's hash.
     """
+    followed = follow(clip, tracker or LucasKanade(), tracks=tracks, report=report)
+    return lift_clip(clip, followed, lifter or Looming(), report=report)
+
+
+def follow(clip: Clip, tracker: Tracker, *, tracks: int, report: Report = silent) -> Tracks:
+    """The first half of `track_clip`: tracks without depth."""
     enter("track", report)
-    followed = (tracker or LucasKanade()).track(clip, random_queries(clip, tracks))
-    return lift(followed, report=report)
+    return tracker.track(clip, random_queries(clip, tracks), count=within("track", report))
+
+
+def lift_clip(clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report = silent) -> Tracks:
+    """The second half of `track_clip`: depth for the tracks of this clip."""
+    enter("lift", report)
+    return lifter.lift(clip, tracks, count=within("lift", report))
 
 
 def lift(tracks: Tracks, *, report: Report = silent) -> Tracks:
@@ -78,15 +103,7 @@ def lift(tracks: Tracks, *, report: Report = silent) -> Tracks:
     if tracks.depth is not None:
         return tracks
     enter("lift", report)
-    xy, visible = to_units(tracks)
-    with torch.inference_mode():
-        return replace(tracks, depth=looming(xy, visible)[0].numpy())
-
-
-def to_units(tracks: Tracks) -> tuple[torch.Tensor, torch.Tensor]:
-    """xy (1, N, T, 2) from the frame's corner in units of its longer side; visible (1, N, T)."""
-    xy = torch.from_numpy(np.ascontiguousarray(tracks.xy)) + 0.5  # pixel centres are integers
-    return (xy / max(tracks.size))[None], torch.from_numpy(tracks.visible.copy())[None]
+    return with_looming(tracks)
 
 
 def inputs(tracks: Tracks, frames: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,10 +14,19 @@ _PATIENCE_S = 600.0
 class RemoteService:
     """A server, asked one clip at a time."""
 
-    def __init__(self, url: str, model: str | None, *, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str | None,
+        *,
+        tracker: str | None = None,
+        depth: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url
         self.model = model
+        self.of_clips = {"tracker": tracker, "depth": depth}  # a tracks file has its own
         self.client = httpx.Client(base_url=url, headers=headers, timeout=90.0)
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
@@ -25,9 +34,8 @@ class RemoteService:
         if not path.is_file():
             raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
         part = "tracks" if path.suffix == ".npz" else "clip"
-        fields: dict[str, Any] = {"top_k": str(top_k)}
-        if self.model:
-            fields["model"] = self.model
+        asked = {"model": self.model} | (self.of_clips if part == "clip" else {})
+        fields = {"top_k": str(top_k)} | {name: value for name, value in asked.items() if value}
         with path.open("rb") as file:
             answer = self._ask(
                 "POST",

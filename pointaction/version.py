@@ -1,4 +1,7 @@
 """What goes into every cache key: results of one pipeline never answer for another."""
 
 PIPELINE_VERSION = "1"  # tokens, models' arithmetic, explanation
-TRACKER_VERSION = "lucas-kanade-1+looming-2"  # the default tracker and depth
+LUCAS_KANADE_VERSION = "1"
+LOOMING_VERSION = "2"
+# The default tracker and depth.
+TRACKER_VERSION = f"lucas-kanade-{LUCAS_KANADE_VERSION}+looming-{LOOMING_VERSION}"

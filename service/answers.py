@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pointaction.methods import LICENCE, Method, Used
 from pointaction.models.catalog import Entry
+from pointaction.models.downloads import Download
 from service import problems
 from workers.jobs import Job, State
 
@@ -24,6 +26,15 @@ class ModelReference(BaseModel):
     name: str
     version: str
     digest: str = Field(description=_DIGEST)
+    licence: str
+
+
+class MethodReference(BaseModel):
+    """What made the tracks, or gave them depth."""
+
+    name: str
+    version: str
+    digest: str | None = Field(description="SHA-256 of its weights; null: it has none")
     licence: str
 
 
@@ -46,11 +57,14 @@ class Recognition(BaseModel):
     job: str
     clip: ClipAnswer
     model: ModelReference
+    tracker: MethodReference | None = Field(description="null: the tracks were uploaded")
+    depth: MethodReference | None = Field(description="null: it came with the uploaded tracks")
     predictions: list[Prediction] = Field(description="the top_k best, the best first")
     none_of_these: bool | None = Field(
         description="whether the clip likely shows none of the model's labels; "
         "null: the model is not calibrated, so nobody knows"
     )
+    notes: list[str] = Field(description="what to bear in mind of this answer, in plain words")
     attention: AttentionLink | None
     timings_ms: dict[str, float]
     cached: bool = Field(description="whether it was answered from the cache")
@@ -156,6 +170,52 @@ class ModelAnswer(BaseModel):
             parameters=entry.parameters,
             inputs=entry.inputs,
             source=entry.source,
+        )
+
+
+class MethodAnswer(BaseModel):
+    """A tracker or a depth that a request can choose."""
+
+    name: str
+    version: str
+    task: Literal["tracking", "depth"]
+    default: bool = Field(description="whether it is taken when a request names none")
+    installed: bool = Field(description="whether it needs no weights, or they lie in the store")
+    loaded: bool = Field(description="whether some worker has it in memory")
+    says: str
+    licence: str
+    commercial_use: bool
+    digest: str | None = Field(description="SHA-256 of its weights; null: none, or not installed")
+    parameters: int
+    pull: str | None = Field(description="the command that installs its weights; null: it has none")
+    source: str | None = Field(description="where they come from")
+
+    @classmethod
+    def of(
+        cls,
+        method: Method[Any],
+        download: Download | None,
+        used: Used | None,
+        *,
+        task: Literal["tracking", "depth"],
+        default: bool,
+        loaded: bool,
+    ) -> "MethodAnswer":
+        """`download` is of the weights that it needs, `used` what an answer would say of it."""
+        return cls(
+            name=method.name,
+            version=used.version if used else method.version,
+            task=task,
+            default=default,
+            installed=used is not None,
+            loaded=loaded,
+            says=method.says,
+            licence=download.licence if download else LICENCE,
+            commercial_use=download.commercial_use if download else True,
+            digest=used.digest if used else None,
+            parameters=download.parameters if download else 0,
+            pull=download.command if download else None,
+            source=download.url if download else None,
         )
 
 

@@ -88,6 +88,7 @@ KINDS: dict[str, Kind] = {
     # this side
     "internal": Kind(500, "Something went wrong on this side"),
     "damaged-weights": Kind(500, "The model's weights are not what the catalogue describes"),
+    "not-installed": Kind(501, "The server has not installed what was asked for"),
     "missing-extra": Kind(501, "The server lacks an optional part"),
     "queue-down": Kind(503, "The queue does not answer"),
     "not-ready": Kind(503, "Some part of the server is not ready"),

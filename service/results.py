@@ -2,14 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from pointaction.models import catalog
 from service.problems import Refused
 from service.submissions import Submissions
 from workers.blobs import BlobStore, clip_name, overlay_name
 from workers.jobs import Job, JobStore, OverlayParams, State
+from workers.making import Making, makings_of
 from workers.results import CachedResult, ResultCache, result_key, tracks_key
+from workers.settings import Settings
 
 FORMATS = ("mp4", "png")
 _HEAD = re.compile("mean|0|[1-9][0-9]{0,2}")
@@ -19,8 +20,7 @@ _HEAD = re.compile("mean|0|[1-9][0-9]{0,2}")
 class Remains:
     """The data of finished jobs. Blocking; raises Refused and redis.RedisError."""
 
-    model_store: Path
-    tracks: int  # query points per clip, part of every cache key
+    settings: Settings
     store: JobStore
     results: ResultCache
     blobs: BlobStore
@@ -62,7 +62,9 @@ class Remains:
                 value=job.state.value,
                 job=job.id,
             )
-        return self._key(job, str(job.result["model"]["digest"]))
+        making = Making.behind(self.settings, job.media, job.result)
+        digest = str(job.result["model"]["digest"])
+        return result_key(job.content, making, model_digest=digest)
 
     def overlay(self, job: Job, *, head: str, format: str, request_id: str) -> str | Job:
         """The name of the drawing's blob, or the job that is to draw it.
@@ -111,24 +113,27 @@ class Remains:
             self._remove_data(job)
 
     def _remove_data(self, job: Job) -> None:
-        digests = {entry.digest for entry in catalog.read_catalog(self.model_store).values()}
+        entries = catalog.read_catalog(self.settings.model_store).values()
+        digests = {entry.digest for entry in entries}
+        makings = makings_of(self.settings, job.media)
         if job.result and "model" in job.result:
             digests.add(str(job.result["model"]["digest"]))
-        for key in {self._key(job, digest) for digest in digests}:
-            if known := self.results.get(key):
-                self._remove_drawings(key, heads=len(known.attention))
-                self.results.delete_tracks(known.tracks_key)
-                self.results.delete(key)
-        self.results.delete_tracks(tracks_key(job.content, self.tracks))
+            makings.add(Making.behind(self.settings, job.media, job.result))
+        for making in makings:
+            for digest in digests:
+                self._remove_result(result_key(job.content, making, model_digest=digest))
+            self.results.delete_tracks(tracks_key(job.content, making))
         self.blobs.delete(clip_name(job.content))
+
+    def _remove_result(self, key: str) -> None:
+        if known := self.results.get(key):
+            self._remove_drawings(key, heads=len(known.attention))
+            self.results.delete(key)
 
     def _remove_drawings(self, key: str, *, heads: int) -> None:
         for head in ("mean", *map(str, range(heads))):
             for format in FORMATS:
                 self.blobs.delete(overlay_name(key, head=head, format=format))
-
-    def _key(self, job: Job, digest: str) -> str:
-        return result_key(job.content, media=job.media, model_digest=digest, tracks=self.tracks)
 
 
 def _expired(job: Job, what: str) -> Refused:

@@ -8,7 +8,6 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, cast
 
 from pointaction.models import catalog
@@ -18,7 +17,9 @@ from service.uploads import Upload
 from workers.blobs import BlobStore, clip_name
 from workers.errors import QueueDown
 from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, State
+from workers.making import Making
 from workers.results import CachedResult, ResultCache, answer, result_key
+from workers.settings import Settings
 
 _MAX_KEY_LENGTH = 255
 
@@ -42,10 +43,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submissions:
-    """Files jobs. Blocking; raises Refused, UnknownModel, QueueDown and redis.RedisError."""
+    """Files jobs. Blocking; raises Refused, UnknownModel (NotInstalled too), QueueDown and
+    redis.RedisError.
+    """
 
-    model_store: Path
-    tracks: int  # query points per clip, part of every cache key
+    settings: Settings
     store: JobStore
     results: ResultCache
     blobs: BlobStore
@@ -54,7 +56,8 @@ class Submissions:
 
     def classify(self, upload: Upload, params: ClassifyParams, caller: Caller) -> Job:
         """The job for this upload: the earlier one of the same key, an answered or a queued one."""
-        entry = catalog.find(self.model_store, params.model)
+        entry = catalog.find(self.settings.model_store, params.model)
+        making = Making.of(self.settings, upload.media, tracker=params.tracker, depth=params.depth)
         name = _reserved_name(caller)
         job = Job.new(
             content=upload.sha256,
@@ -71,9 +74,7 @@ class Submissions:
                 "this file has killed workers before and is refused until an operator releases it",
                 value=upload.sha256,
             )
-        key = result_key(
-            upload.sha256, media=upload.media, model_digest=entry.digest, tracks=self.tracks
-        )
+        key = result_key(upload.sha256, making, model_digest=entry.digest)
         if known := self.results.get(key):
             job = _answered(job, known, params)
         self._keep_file(upload, answered=known is not None)

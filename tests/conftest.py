@@ -42,6 +42,20 @@ def redis_servers(running_redis: RedisServers) -> RedisServers:
     return running_redis
 
 
+@pytest.fixture(scope="session")
+def network_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model `small`, CoTracker3 and Video Depth Anything, of which none was ever trained."""
+    from tests.pointaction.depth import official as depth
+    from tests.pointaction.models.stores import install, know_downloads, small_store
+    from tests.pointaction.tracking import official as tracking
+
+    store = small_store(tmp_path_factory.mktemp("network_store"))
+    know_downloads(store)
+    install(store, "cotracker3", tracking.filled().state_dict())
+    install(store, "video-depth-anything-small", depth.filled().state_dict())
+    return store
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"

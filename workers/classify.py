@@ -1,6 +1,7 @@
 """From an upload to its answer, taking from the cache what is there."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,16 @@ import redis
 
 from pointaction.clip import Clip
 from pointaction.errors import InputError
+from pointaction.methods import Used
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from workers.blobs import clip_name
 from workers.jobs import ClassifyParams, Job
 from workers.logs import logger
-from workers.process import Process, Recognition
+from workers.making import Making
+from workers.process import Process
 from workers.progress import Progress
-from workers.results import CachedResult, answer, result_key, tracks_key
+from workers.results import CachedResult, answer, followed_key, result_key, tracks_key
 
 log = logger(__name__)
 
@@ -31,9 +34,9 @@ class ContentGone(InputError):
 def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """The `Result` of the HTTP contract for a job of kind "classify"."""
     params = ClassifyParams.model_validate(job.params)
-    entry = process.entry(params.model)
-    found = cached_result(process, job, entry)
-    result = found or recognise(process, job, entry, progress)[0]
+    entry, making = process.entry(params.model), making_of(process, job)
+    found = cached_result(process, job, entry, making)
+    result = found or recognise(process, job, entry, making, progress)[0]
     return answer(
         job.id,
         result,
@@ -43,19 +46,25 @@ def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     )
 
 
-def cached_result(process: Process, job: Job, entry: Entry) -> CachedResult | None:
+def making_of(process: Process, job: Job) -> Making:
+    """How the tracks of the job are to be made; NotInstalled where weights are missing."""
+    params = ClassifyParams.model_validate(job.params)
+    return Making.of(process.settings, job.media, tracker=params.tracker, depth=params.depth)
+
+
+def cached_result(process: Process, job: Job, entry: Entry, making: Making) -> CachedResult | None:
     """What another job has answered already."""
     try:
-        return process.cache.get(key_of(process, job, entry))
+        return process.cache.get(key_of(job, entry, making))
     except redis.RedisError as error:
         log.warning("cache not read", error=str(error))
         return None
 
 
-def cached_tracks(process: Process, key: str) -> Tracks | None:
+def cached_tracks(read: Callable[[str], bytes | None], key: str) -> Tracks | None:
     """Tracks that another job has made; an entry that cannot be read is a miss."""
     try:
-        file = process.cache.get_tracks(key)
+        file = read(key)
     except redis.RedisError as error:
         log.warning("cache not read", error=str(error))
         return None
@@ -66,43 +75,26 @@ def cached_tracks(process: Process, key: str) -> Tracks | None:
         return None
 
 
-def key_of(process: Process, job: Job, entry: Entry) -> str:
+def key_of(job: Job, entry: Entry, making: Making) -> str:
     """The key of the job's answer by this model."""
-    count = process.settings.tracks
-    return result_key(job.content, media=job.media, model_digest=entry.digest, tracks=count)
+    return result_key(job.content, making, model_digest=entry.digest)
 
 
 def recognise(
-    process: Process, job: Job, entry: Entry, progress: Progress
+    process: Process, job: Job, entry: Entry, making: Making, progress: Progress
 ) -> tuple[CachedResult, Tracks]:
     """Answer afresh, from cached tracks if there are any, and cache the answer."""
-    tracks, clip = tracks_of(process, job, progress)
+    tracks, clip = tracks_of(process, job, making, progress)
+    lacked_depth = tracks.depth is None  # as uploads may
     progress.enter("load")
     seen = process.recogniser(entry).recognise(tracks, report=progress)
     progress.enter("")
-    result = _result(process, job, entry, seen, clip, progress.timings_ms)
-    try:
-        if job.media == "tracks":  # with the depth that the upload may lack
-            process.cache.put_tracks(result.tracks_key, seen.tracks.to_bytes(), clip=clip)
-        process.cache.put(key_of(process, job, entry), result)
-    except redis.RedisError as error:  # the answer stands; only its maps are lost
-        log.warning("cache not written", error=str(error))
-    return result, seen.tracks
-
-
-def _result(
-    process: Process,
-    job: Job,
-    entry: Entry,
-    seen: Recognition,
-    clip: Description,
-    timings_ms: dict[str, float],
-) -> CachedResult:
-    return CachedResult(
+    depth = making.depth if making.tracker or lacked_depth else None
+    result = CachedResult(
         scores=dict(seen.scores),
         none_of_these=seen.none_of_these,
         attention=np.asarray(seen.attention, np.float16),
-        tracks_key=tracks_key(job.content, process.settings.tracks),
+        tracks_key=tracks_key(job.content, making),
         clip=clip,
         model={
             "name": entry.name,
@@ -110,36 +102,68 @@ def _result(
             "digest": entry.digest,
             "licence": entry.licence,
         },
-        timings_ms=dict(timings_ms),
+        tracker=making.tracker.to_json() if making.tracker else None,
+        depth=depth.to_json() if depth else None,
+        notes=entry.notes(depth.name if depth else None),
+        timings_ms=dict(progress.timings_ms),
     )
+    try:
+        if job.media == "tracks":  # with the depth that the upload may lack
+            process.cache.put_tracks(result.tracks_key, seen.tracks.to_bytes(), clip=clip)
+        process.cache.put(key_of(job, entry, making), result)
+    except redis.RedisError as error:  # the answer stands; only its maps are lost
+        log.warning("cache not written", error=str(error))
+    return result, seen.tracks
 
 
-def tracks_of(process: Process, job: Job, progress: Progress) -> tuple[Tracks, Description]:
+def tracks_of(
+    process: Process, job: Job, making: Making, progress: Progress
+) -> tuple[Tracks, Description]:
     """The tracks of an upload, and what its clip looks like in an answer."""
-    if job.media == "tracks":
+    if making.tracker is None:
         progress("decode", 0.0)
         tracks = _uploaded_tracks(process, job.content)
         return tracks, _describe_tracks(job.content, tracks)
-    key = tracks_key(job.content, process.settings.tracks)
+    key = tracks_key(job.content, making)
     if held := _cached_tracks_of_clip(process, key):
         return held
-    clip = decode(process, job.content, progress)
-    tracks = process.library.track(clip, report=progress)
-    progress.enter("")
+    clip = decode(process, job.content, making.tracker.name, progress)
+    tracks = _made(process, job, clip, making, making.tracker, progress)
     description = _describe_clip(clip)
     try:
-        process.cache.put_tracks(key, tracks.to_bytes(), clip=description)
+        process.cache.put_tracks(
+            key,
+            tracks.to_bytes(),
+            clip=description,
+            followed=followed_key(job.content, making),
+        )
     except redis.RedisError as error:
         log.warning("cache not written", error=str(error))
     return tracks, description
 
 
-def decode(process: Process, content: str, progress: Progress) -> Clip:
-    """The frames of an uploaded clip; ContentGone when it is no longer stored."""
+def _made(
+    process: Process, job: Job, clip: Clip, making: Making, by: Used, progress: Progress
+) -> Tracks:
+    """Tracks with depth; where only the depth is another than before, it alone is made anew."""
+    known = cached_tracks(process.cache.get_followed, followed_key(job.content, making))
+    if known is None:
+        progress.enter("load")
+        tracker = process.tracker(by)
+        known = process.library.follow(clip, tracker, report=progress)
+    progress.enter("load")
+    lifter = process.lifter(making.depth)
+    tracks = process.library.lift(clip, known, lifter, report=progress)
+    progress.enter("")
+    return tracks
+
+
+def decode(process: Process, content: str, tracker: str, progress: Progress) -> Clip:
+    """The frames of an uploaded clip as a tracker wants them; ContentGone when it is not stored."""
     progress("decode", 0.0)
     try:
         with process.blobs.local_path(clip_name(content)) as path:
-            return process.library.decode(path, sha256=content)
+            return process.library.decode(path, tracker, sha256=content)
     except FileNotFoundError:
         raise _gone(content) from None
 
@@ -153,7 +177,7 @@ def _uploaded_tracks(process: Process, content: str) -> Tracks:
 
 
 def _cached_tracks_of_clip(process: Process, key: str) -> tuple[Tracks, Description] | None:
-    tracks = cached_tracks(process, key)
+    tracks = cached_tracks(process.cache.get_tracks, key)
     clip = process.cache.get_clip(key) if tracks else None
     return (tracks, clip) if tracks and clip else None
 

@@ -19,6 +19,8 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
 
+from pointaction.depth.lifters import DEFAULT_DEPTH
+from pointaction.tracking.trackers import DEFAULT_TRACKER
 from workers import scripts
 from workers.redis import connect
 from workers.settings import Settings
@@ -49,6 +51,8 @@ class ClassifyParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str
+    tracker: str = DEFAULT_TRACKER  # of a clip; uploaded tracks have theirs
+    depth: str = DEFAULT_DEPTH
     top_k: int = Field(default=5, ge=1, le=100)
     attention: bool = True
 

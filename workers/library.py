@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
+from pointaction.depth.base import Lifter
+from pointaction.depth.lifters import LIFTERS
+from pointaction.tracking.base import Tracker
+from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
 from workers.process import Library, Recogniser, Report
 from workers.settings import Settings
@@ -30,8 +34,10 @@ class PointAction:
             cv2.setNumThreads(settings.threads)
         self.settings = settings
 
-    def decode(self, path: Path, *, sha256: str) -> Clip:
+    def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip:
         from pointaction.video.decode import DecodeLimits, decode
+
+        method = TRACKERS[tracker]
 
         limits = DecodeLimits(
             max_duration_s=self.settings.max_duration_s,
@@ -40,12 +46,29 @@ class PointAction:
             memory_mb=self.settings.decode_memory_mb,
             cpu_s=self.settings.decode_cpu_s,
         )
-        return decode(path, limits=limits, sha256=sha256)
+        return decode(
+            path,
+            short_side=method.short_side,
+            enlarge=method.enlarge,
+            limits=limits,
+            sha256=sha256,
+        )
 
-    def track(self, clip: Clip, *, report: Report) -> Tracks:
-        from pointaction.pipeline import track_clip
+    def open_tracker(self, name: str) -> Tracker:
+        return TRACKERS[name].open(self.settings.model_store, self.settings.running)
 
-        return track_clip(clip, tracks=self.settings.tracks, report=report)
+    def open_lifter(self, name: str) -> Lifter:
+        return LIFTERS[name].open(self.settings.model_store, self.settings.running)
+
+    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks:
+        from pointaction.pipeline import follow
+
+        return follow(clip, tracker, tracks=self.settings.tracks, report=report)
+
+    def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks:
+        from pointaction.pipeline import lift_clip
+
+        return lift_clip(clip, tracks, lifter, report=report)
 
     def load(self, model: str) -> Recogniser:
         from pointaction.pipeline import Recogniser as Loaded

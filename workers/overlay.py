@@ -12,8 +12,16 @@ from pointaction.errors import InputError
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from workers.blobs import overlay_name
-from workers.classify import cached_result, cached_tracks, decode, key_of, recognise
+from workers.classify import (
+    cached_result,
+    cached_tracks,
+    decode,
+    key_of,
+    making_of,
+    recognise,
+)
 from workers.jobs import ClassifyParams, Job, OverlayParams
+from workers.making import Making
 from workers.process import Process
 from workers.progress import Progress
 from workers.results import CachedResult
@@ -28,12 +36,14 @@ def overlay(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     if of is None:
         raise InputError(f"the job {params.of} is gone; classify the clip again", kind="job-gone")
     entry = process.entry(ClassifyParams.model_validate(of.params).model)
-    name = overlay_name(key_of(process, of, entry), head=params.head, format=params.format)
+    making = making_of(process, of)
+    name = overlay_name(key_of(of, entry, making), head=params.head, format=params.format)
     if _HEAD.fullmatch(params.head) and process.blobs.exists(name):
         return {"blob": name}
-    result, tracks = _evidence(process, of, entry, progress)
+    result, tracks = _evidence(process, of, entry, making, progress)
     weights = head_weights(result.attention, params.head)
-    frames = decode(process, of.content, progress).frames if of.media == "clip" else None
+    by = making.tracker
+    frames = decode(process, of.content, by.name, progress).frames if by else None
     progress("draw", 0.5)
     with tempfile.TemporaryDirectory(prefix="pointaction-") as folder:
         path = Path(folder) / f"overlay.{params.format}"
@@ -59,11 +69,11 @@ def head_weights(attention: NDArray[np.float16], head: str) -> NDArray[np.float3
 
 
 def _evidence(
-    process: Process, of: Job, entry: Entry, progress: Progress
+    process: Process, of: Job, entry: Entry, making: Making, progress: Progress
 ) -> tuple[CachedResult, Tracks]:
     """The answer and tracks of the job drawn, made again where they have left the cache."""
-    result = cached_result(process, of, entry)
-    tracks = cached_tracks(process, result.tracks_key) if result else None
+    result = cached_result(process, of, entry, making)
+    tracks = cached_tracks(process.cache.get_tracks, result.tracks_key) if result else None
     if result and tracks:
         return result, tracks
-    return recognise(process, of, entry, progress)
+    return recognise(process, of, entry, making, progress)

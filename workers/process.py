@@ -1,17 +1,22 @@
-"""What one pool process opens once: connections, and the models it has been asked for."""
+"""What one pool process opens once: connections, and what it has been asked for: models,
+trackers and depths.
+"""
 
 import os
 import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
+from pointaction.depth.base import Lifter
+from pointaction.methods import Used
 from pointaction.models.catalog import Entry, find
+from pointaction.tracking.base import Tracker
 from pointaction.tracks import Tracks
 from workers import presence
 from workers.blobs import BlobStore
@@ -19,6 +24,7 @@ from workers.jobs import JobStore
 from workers.results import ResultCache
 from workers.settings import Settings
 
+Opened = TypeVar("Opened")
 Report = Callable[[str, float], None]  # stage, overall progress 0 to 1; raises to stop the work
 
 
@@ -42,9 +48,12 @@ class Recogniser(Protocol):
 class Library(Protocol):
     """What a worker asks of the library. Raises pointaction.errors.PointActionError."""
 
-    def decode(self, path: Path, *, sha256: str) -> Clip: ...
-    def track(self, clip: Clip, *, report: Report) -> Tracks: ...
+    def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip: ...
     def load(self, model: str) -> Recogniser: ...
+    def open_tracker(self, name: str) -> Tracker: ...
+    def open_lifter(self, name: str) -> Lifter: ...
+    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks: ...
+    def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks: ...
     def draw(
         self,
         path: Path,
@@ -64,7 +73,7 @@ class Process:
     def __init__(self, settings: Settings, library: Library) -> None:
         self.settings = settings
         self.library = library
-        self._recognisers: dict[str, tuple[str, Recogniser]] = {}
+        self._held: dict[str, tuple[str | None, Any]] = {}  # name -> (digest, what is open)
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -83,18 +92,31 @@ class Process:
         return find(self.settings.model_store, model)
 
     def recogniser(self, entry: Entry) -> Recogniser:
-        """The model in memory, loaded on first use and again when the catalogue has a new one."""
-        held = self._recognisers.get(entry.name)
-        if held is None or held[0] != entry.digest:
-            held = entry.digest, self.library.load(entry.name)
-            self._recognisers[entry.name] = held
+        """The model in memory."""
+        return self._kept(entry.name, entry.digest, self.library.load)
+
+    def tracker(self, used: Used) -> Tracker:
+        """The tracker in memory."""
+        return self._kept(used.name, used.digest, self.library.open_tracker)
+
+    def lifter(self, used: Used) -> Lifter:
+        """The depth in memory."""
+        return self._kept(used.name, used.digest, self.library.open_lifter)
+
+    def _kept(self, name: str, digest: str | None, open: Callable[[str], Opened]) -> Opened:
+        """Opened on first use, and again when the store has another of the name."""
+        held = self._held.get(name)
+        if held is None or held[0] != digest:
+            self._held.pop(name, None)  # let go of the old one before there is a new one
+            held = self._held[name] = digest, open(name)
             presence.loaded(
                 self.jobs.redis,
                 presence.worker_name(os.getppid()),
-                models=set(self._recognisers),
+                models=set(self._held),
                 ttl_s=presence.ttl_s(self.settings),
             )
-        return held[1]
+        opened: Opened = held[1]
+        return opened
 
 
 def new_holder() -> str:

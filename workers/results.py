@@ -9,37 +9,38 @@ import hashlib
 import json
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from redis import Redis
 
-from pointaction.version import PIPELINE_VERSION, TRACKER_VERSION
+from pointaction.version import PIPELINE_VERSION
+from workers.making import Making
 from workers.redis import connect_bytes
 from workers.settings import Settings
 
-Media = Literal["clip", "tracks"]
-_MAGIC = b"PAR2"  # changes with the layout below
+_MAGIC = b"PAR3"  # changes with the layout below
 _HEADER = struct.Struct(">4sI")  # magic, length of the JSON part
 
 
-def result_key(content: str, *, media: Media, model_digest: str, tracks: int) -> str:
-    """Key of the answer of one model for one upload; 64 hex digits, so also a file name.
-
-    `tracks` is how many points are followed in a clip; an uploaded tracks file has its own number.
-    """
-    asked = tracks if media == "clip" else 0
-    return _digest("result", content, media, model_digest, asked, PIPELINE_VERSION, TRACKER_VERSION)
+def result_key(content: str, making: Making, *, model_digest: str) -> str:
+    """Key of the answer of one model for one upload; 64 hex digits, so also a file name."""
+    return _digest("result", content, asdict(making), model_digest, PIPELINE_VERSION)
 
 
-def tracks_key(content: str, tracks: int) -> str:
-    """Key of the tracks of one upload: the same whatever the model."""
-    return _digest("tracks", content, tracks, TRACKER_VERSION)
+def tracks_key(content: str, making: Making) -> str:
+    """Key of the tracks of one upload, with their depth: the same whatever the model."""
+    return _digest("tracks", content, asdict(making))
 
 
-def _digest(*parts: str | int) -> str:
+def followed_key(content: str, making: Making) -> str:
+    """Key of whichever tracks one tracker has made of one upload: the same whatever the depth."""
+    return _digest("followed", content, asdict(making) | {"depth": None})
+
+
+def _digest(*parts: str | dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -53,6 +54,9 @@ class CachedResult:
     tracks_key: str
     clip: dict[str, Any]  # sha256, duration_s, frames, width, height
     model: dict[str, Any]  # name, version, digest, licence
+    tracker: dict[str, Any] | None  # the same; None: the tracks were uploaded
+    depth: dict[str, Any] | None  # None: it came with uploaded tracks
+    notes: list[str]
     timings_ms: dict[str, float]  # of the job that made it
 
     def to_bytes(self) -> bytes:
@@ -63,6 +67,9 @@ class CachedResult:
             "tracks_key": self.tracks_key,
             "clip": self.clip,
             "model": self.model,
+            "tracker": self.tracker,
+            "depth": self.depth,
+            "notes": self.notes,
             "timings_ms": self.timings_ms,
         }
         text = json.dumps(head).encode()
@@ -123,12 +130,29 @@ class ResultCache:
         data = cast("bytes | None", self.redis.get(f"clip:{key}"))
         return None if data is None else cast("dict[str, Any]", json.loads(data))
 
-    def put_tracks(self, key: str, file: bytes, *, clip: dict[str, Any] | None = None) -> None:
-        """Keep a `.tracks.npz`, and a description of its clip, which the file itself lacks."""
+    def get_followed(self, key: str) -> bytes | None:
+        """A `.tracks.npz` that was put as `followed` by this key, with whatever depth, or None."""
+        name = cast("bytes | None", self.redis.get(f"followed:{key}"))
+        return None if name is None else self.get_tracks(name.decode())
+
+    def put_tracks(
+        self,
+        key: str,
+        file: bytes,
+        *,
+        clip: dict[str, Any] | None = None,
+        followed: str | None = None,
+    ) -> None:
+        """Keep a `.tracks.npz`, and a description of its clip, which the file itself lacks.
+
+        `followed` is a key that leads to it too, by name alone.
+        """
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.set(f"tracks:{key}", file, ex=self.ttl_s)
             if clip is not None:
                 pipe.set(f"clip:{key}", json.dumps(clip), ex=self.ttl_s)
+            if followed is not None:
+                pipe.set(f"followed:{followed}", key, ex=self.ttl_s)
             pipe.execute()
 
     def delete_tracks(self, key: str) -> None:
@@ -146,8 +170,11 @@ def answer(
         "job": job_id,
         "clip": result.clip,
         "model": result.model,
+        "tracker": result.tracker,
+        "depth": result.depth,
         "predictions": [{"label": label, "score": score} for label, score in best],
         "none_of_these": result.none_of_these,
+        "notes": result.notes,
         "attention": link if attention else None,
         "timings_ms": result.timings_ms,
         "cached": cached,

@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pointaction.choices import chosen
+from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
+from pointaction.errors import InputError
+from pointaction.methods import Precision, Running
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 
 
 class Settings(BaseSettings):
@@ -33,6 +38,10 @@ class Settings(BaseSettings):
 
     tracks: int = 512  # N, query points per clip
     default_model: str = "traction-tiny"
+    tracker: str = DEFAULT_TRACKER  # where a request names none
+    depth: str = DEFAULT_DEPTH
+    device: str = "cpu"  # of the trackers and depths that are networks: cpu, cuda, cuda:1
+    precision: Precision = "float32"  # of their large products
     threads: int = 0  # torch and OpenCV threads per worker process; 0: as many as cores
 
     max_duration_s: float = 60.0
@@ -52,6 +61,19 @@ class Settings(BaseSettings):
                 "visibility_timeout_s, else a running job is delivered twice"
             )
         return self
+
+    @field_validator("tracker", "depth")
+    @classmethod
+    def _is_known(cls, name: str, field: ValidationInfo) -> str:
+        try:
+            chosen(name, TRACKERS if field.field_name == "tracker" else LIFTERS)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    @property
+    def running(self) -> Running:
+        return Running(device=self.device, precision=self.precision)
 
     def require(self, name: Literal["broker_url", "cache_url"]) -> str:
         """A URL that the embedded stack sets, and that anything else has to be told."""

@@ -17,10 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pointaction.depth.map_lifter import MapLifter
+from pointaction.clip import Clip
+from pointaction.depth.map_lifter import Halves, MapLifter, unwatched
 from pointaction.depth.network_input import network_input, network_size
 from pointaction.depth.video_depth_anything import enlarge
 from pointaction.errors import DamagedWeights, InputError, MissingExtra
+from pointaction.timing import seconds
 
 
 def open_depth_anything(folder: Path) -> nn.Module:
@@ -29,11 +31,7 @@ def open_depth_anything(folder: Path) -> nn.Module:
     DamagedWeights names parameters that are missing, surplus or of another shape; InputError if
     the network gives metres instead of disparity.
     """
-    try:
-        from transformers import DepthAnythingForDepthEstimation
-    except ImportError as missing:
-        raise MissingExtra("Depth Anything V2", extra="depth") from missing
-    opened: Any = DepthAnythingForDepthEstimation.from_pretrained(
+    opened = _transformers().DepthAnythingForDepthEstimation.from_pretrained(
         folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
     )
     network, info = opened
@@ -45,16 +43,59 @@ def open_depth_anything(folder: Path) -> nn.Module:
     return network
 
 
+def depth_anything_v2_small() -> nn.Module:
+    """The network of the smallest published checkpoint, with weights at random."""
+    transformers = _transformers()
+    backbone = transformers.Dinov2Config(
+        hidden_size=384,
+        num_hidden_layers=12,
+        num_attention_heads=6,
+        image_size=518,
+        patch_size=14,
+        out_indices=[3, 6, 9, 12],
+        reshape_hidden_states=False,
+    )
+    config = transformers.DepthAnythingConfig(
+        backbone_config=backbone,
+        reassemble_hidden_size=384,
+        reassemble_factors=[4, 2, 1, 0.5],
+        neck_hidden_sizes=[48, 96, 192, 384],
+        fusion_hidden_size=64,
+        head_hidden_size=32,
+    )
+    network: nn.Module = transformers.DepthAnythingForDepthEstimation(config)
+    return network
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError as missing:
+        raise MissingExtra("Depth Anything V2", extra="depth") from missing
+    return transformers
+
+
 class DepthAnything(MapLifter[nn.Module]):
     """A lifter that looks at every frame by itself."""
 
     def maps(
-        self, frames: Iterable[NDArray[np.uint8]], *, size: tuple[int, int]
+        self,
+        frames: Iterable[NDArray[np.uint8]],
+        *,
+        size: tuple[int, int],
+        halves: Halves = unwatched,
     ) -> Iterator[Tensor]:
         """Disparity (H, W) on the network's device, for each frame (H, W, 3) RGB of `size`."""
         coming = iter(frames)
         while group := list(islice(coming, self.together)):
-            yield from self.disparity(torch.from_numpy(np.stack(group)), size)
+            maps = self.disparity(torch.from_numpy(np.stack(group)), size)
+            halves(2 * len(group))
+            yield from maps
+
+    def expected_seconds(self, clip: Clip) -> float:
+        """About how long `lift` will take, from the time that one frame takes."""
+        frame = torch.from_numpy(clip.frames[:1].copy())
+        return len(clip.frames) * seconds(lambda: self.disparity(frame, clip.size).sum().item())
 
     def disparity(self, frames: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = network_input(frames.to(self.device), network_size(size, self.input_size))

@@ -63,6 +63,12 @@ def window_maps(
         window = window + encode(list(islice(coming, WINDOW - len(_CARRIED))))
 
 
+def window_count(frames: int) -> int:
+    """How many windows `window_maps` makes of a video of so many frames."""
+    fresh = WINDOW - len(_CARRIED)  # frames that a window adds
+    return 1 + max(0, -(-(frames - (WINDOW - _BLEND)) // fresh))
+
+
 def stitched(windows: Iterable[Tensor]) -> Iterator[Tensor]:
     """Maps (H, W) in order, from windows of maps (F, H, W): 32, or fewer in the last."""
     first = tail = references = torch.empty(0)

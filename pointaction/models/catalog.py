@@ -36,7 +36,7 @@ class Entry:
     source: str  # where the weights come from, down to the command and the seed
     parameters: int
     labels: tuple[str, ...]
-    inputs: dict[str, Any]  # the input contract: tracks, frames, channels
+    inputs: dict[str, Any]  # the input contract: tracks, frames, channels, depth
     card: str  # model card, relative to the store
     calibration: Calibration | None = None
     symmetry: Symmetry | None = None
@@ -52,6 +52,15 @@ class Entry:
         if not more:
             return self.sha256
         return hashlib.sha256(f"{self.sha256}\n{''.join(more)}".encode()).hexdigest()
+
+    def notes(self, depth: str | None) -> list[str]:
+        """What to bear in mind of an answer on tracks with this depth; None: nobody knows which."""
+        trained = self.inputs.get("depth")
+        if trained is None or depth in (None, trained):
+            return []
+        return [
+            f"{self.name} was trained on {trained} depth; how good it is on {depth} is not known"
+        ]
 
 
 def read_catalog(store: Path) -> dict[str, Entry]:

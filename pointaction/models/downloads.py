@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pointaction.errors import DamagedWeights, UnknownModel
+from pointaction.errors import DamagedWeights, NotInstalled, UnknownModel
 from pointaction.models.digests import check
 
 
@@ -26,6 +26,12 @@ class Download:
     commercial_use: bool
     parameters: int
     sha256: str | None = None  # of what lies at `url`; None: what its host announces must do
+
+    @property
+    def command(self) -> str:
+        """What to type to install it."""
+        accept = "" if self.commercial_use else " --accept-licence"
+        return f"pointaction models pull {self.name}{accept}"
 
     @property
     def weights(self) -> Path:
@@ -84,15 +90,21 @@ def read_receipt(store: Path, download: Download) -> Receipt | None:
         ) from None
 
 
-def verified(store: Path, download: Download) -> Path:
-    """The path of installed weights, once their bytes have the digest of the receipt."""
+def installed(store: Path, download: Download) -> Receipt:
+    """The receipt of installed weights; NotInstalled says how to get them."""
     receipt = read_receipt(store, download)
     if receipt is None:
-        raise UnknownModel(
-            f"the weights of {download.name} are not installed; run: "
-            f"pointaction models pull {download.name}",
+        raise NotInstalled(
+            f"the weights of {download.name} ({download.licence}) are not installed; run: "
+            f"{download.command}",
             value=download.name,
         )
+    return receipt
+
+
+def verified(store: Path, download: Download) -> Path:
+    """The path of installed weights, once their bytes have the digest of the receipt."""
+    receipt = installed(store, download)
     path, again = store / download.weights, f"pull {download.name} again"
     check(path, receipt.sha256, source="its receipt", again=(again, again))
     return path

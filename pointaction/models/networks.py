@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pointaction.depth.depth_anything import depth_anything_v2_small
 from pointaction.depth.video_depth_anything import (
     video_depth_anything_base,
     video_depth_anything_large,
@@ -18,18 +19,20 @@ from pointaction.tracking.cotracker3 import CoTracker3Offline
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "cotracker3": CoTracker3Offline,
+    "depth_anything_v2_small": depth_anything_v2_small,
     "video_depth_anything_small": video_depth_anything_small,
     "video_depth_anything_base": video_depth_anything_base,
     "video_depth_anything_large": video_depth_anything_large,
 }
 
 
-def open_network(store: Path, download: Download) -> nn.Module:
+def open_network(store: Path, download: Download, *, device: str = "cpu") -> nn.Module:
     """The network with its installed weights, in float32, ready to answer."""
-    path = verified(store, download)
+    weights = load_file(verified(store, download))
+    check_fit(download, weights)
     network = NETWORKS[download.builder]()
-    network.load_state_dict(load_file(path), strict=True)
-    return network.eval()
+    network.load_state_dict(weights, strict=True)
+    return network.to(device).eval()
 
 
 def check_fit(download: Download, weights: Mapping[str, Tensor]) -> None:

@@ -12,20 +12,19 @@ computed once for all groups and both ways.
 Shapes:  N tracks   T frames   S pyramid levels   K places of a patch   C feature channels
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pointaction.clip import Clip
-from pointaction.errors import DamagedWeights, InputError
+from pointaction.count import Count, uncounted
+from pointaction.errors import InputError
+from pointaction.methods import Precision
 from pointaction.tracking.cotracker3 import (
     MODEL_SIZE,
     VIRTUAL_TRACKS,
@@ -37,35 +36,16 @@ from pointaction.tracking.cotracker3 import (
 )
 from pointaction.tracks import MAX_SIDE, Tracks
 
-Precision = Literal["float32", "bfloat16"]
 _DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _MARGIN = MODEL_SIZE[1] / 64  # pixels of the model between a regular grid and the border
 
 
-def open_cotracker3(
-    weights: Path, *, device: str = "cpu", compiled: bool = False
-) -> CoTracker3Offline:
-    """The model with the weights of a `.safetensors` file, on `device` ("cpu", "cuda", ...).
-
-    compiled: let torch.compile join small steps. That takes a C++ compiler and a minute at first
-    use. DamagedWeights names the keys that the file lacks, or has beyond the model's, or in
-    another shape.
-    """
-    model = CoTracker3Offline()
-    try:
-        model.load_state_dict(load_file(weights), strict=True)
-    except RuntimeError as error:
-        raise DamagedWeights(f"{weights} is no CoTracker3 offline checkpoint: {error}") from error
-    if compiled:
-        model.fnet.compile()
-        for part in model.modules():
-            if isinstance(part, Mlp | Attention):
-                part.compile(dynamic=True)
-    return model.to(device).eval()
-
-
-def _nothing(done: int, total: int) -> None:
-    """Progress that nobody watches."""
+def compile_parts(model: CoTracker3Offline) -> None:
+    """Let torch.compile join small steps. Takes a C++ compiler and a minute at first use."""
+    model.fnet.compile()
+    for part in model.modules():
+        if isinstance(part, Mlp | Attention):
+            part.compile(dynamic=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +79,6 @@ class CoTracker3:
     tracks_at_once: int = 2500
     window: int = 96
     overlap: int = 24
-    progress: Callable[[int, int], None] = _nothing  # told frames done and to do, over all sweeps
 
     def __post_init__(self) -> None:
         if not 0 < self.overlap < self.window:
@@ -108,23 +87,29 @@ class CoTracker3:
                 "overlap must be at least 1 and less than window"
             )
 
-    def track(self, clip: Clip, queries: NDArray[np.float32]) -> Tracks:
+    def track(
+        self, clip: Clip, queries: NDArray[np.float32], *, count: Count = uncounted
+    ) -> Tracks:
         """Follow queries (N, 3) of (frame, x, y) in pixels through all frames of the clip.
 
         A track's confidence is the model's visibility times its confidence (that the position is
         near the truth): low where a point is hidden, and where it is in doubt.
         In the frame of its query a track is where it was asked, visible, with confidence 1.
+
+        `count` is told of every iteration over the frames of a window.
         """
         _check(clip, queries)
         film = _Film(self.model, clip, _DTYPES[self.precision])
         asked = torch.from_numpy(_to_model(queries, clip.size)).to(film.device)
         sweeps = self._sweeps(clip, queries)
-        done, total = 0, sum(map(len, self._windows(film.frames))) * len(sweeps)
+        groups = -(-len(queries) // self.tracks_at_once)
+        once = sum(map(len, self._windows(film.frames))) * len(sweeps)
+        done, total = 0, once * groups * self.iterations
 
         def seen(frames: int) -> None:
             nonlocal done
             done += frames
-            self.progress(done, total)
+            count(done, total)
 
         belief, *behind = (self._sweep(film, asked, seen, backward=way) for way in sweeps)
         if behind:
@@ -185,22 +170,29 @@ class CoTracker3:
         groups = [_Group(part, company, film.frames) for part in asked.split(self.tracks_at_once)]
         reached = 0
         for window in self._windows(film.frames):
-            self._onward(film, groups, window, reached, backward=backward)
+            self._onward(film, groups, window, reached, seen, backward=backward)
             reached = window.stop
-            seen(len(window))
         belief = State(
             *(torch.cat(parts) for parts in zip(*(g.own() for g in groups), strict=True))
         )
         return State(*(field.flip(1) for field in belief)) if backward else belief
 
     def _onward(
-        self, film: "_Film", groups: list["_Group"], window: range, reached: int, *, backward: bool
+        self,
+        film: "_Film",
+        groups: list["_Group"],
+        window: range,
+        reached: int,
+        seen: Callable[[int], None],
+        *,
+        backward: bool,
     ) -> None:
         """One window, in the sweep's own time, which was `reached` by the windows before."""
         pyramid = film.pyramid(window, backward=backward)
         for group in groups:
             group.company_at(window[-1] if backward else window[0])
-            group.refine(self.model, pyramid, window, reached, self.iterations)
+            for _ in group.refine(self.model, pyramid, window, reached, self.iterations):
+                seen(len(window))
             if window.stop == film.frames:
                 group.looks = None
 
@@ -316,8 +308,11 @@ class _Group:
         window: range,
         reached: int,
         iterations: int,
-    ) -> None:
-        """Follow all whose frame has come through `window`; `reached` is as far as they were."""
+    ) -> Iterator[int]:
+        """Follow all whose frame has come through `window`; `reached` is as far as they were.
+
+        Gives the number of each iteration when it is done.
+        """
         come = self.asked[:, 0] < window.stop
         known = come & (self.asked[:, 0] < reached)
         known[self.count :] = False
@@ -328,7 +323,9 @@ class _Group:
         if known.any():
             self._recall(state, known[come], known, window, reached)
         looks = self.looks if come.all() else self.looks[:, come]
-        state = model.iterate(pyramid, looks, state, iterations)
+        for iteration in range(iterations):
+            state = model.iterate(pyramid, looks, state, 1)
+            yield iteration
         for field, found in zip(self.belief, state, strict=True):
             field[come, window.start : window.stop] = found
 

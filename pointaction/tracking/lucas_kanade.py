@@ -8,6 +8,7 @@ habit which `pointaction.synthetic.noise` imitates in training.
 Shapes:  N tracks   T frames
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
+from pointaction.count import Count, uncounted
+from pointaction.timing import seconds
 from pointaction.tracks import Tracks
 
 _POSITION_STEP = 1 / 32  # pixels; finer than the method is true, and exact in any float format
@@ -31,17 +34,21 @@ class LucasKanade:
     iterations: int = 15
     epsilon: float = 0.03
 
-    def track(self, clip: Clip, queries: NDArray[np.float32]) -> Tracks:
+    def track(
+        self, clip: Clip, queries: NDArray[np.float32], *, count: Count = uncounted
+    ) -> Tracks:
         """Follow queries (N, 3) of (frame, x, y) in pixels through all frames of the clip."""
-        greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in clip.frames]
-        count, frames = len(queries), len(greys)
+        greys = [_grey(frame) for frame in clip.frames]
+        frames = len(greys)
         xy = np.repeat(queries[:, None, 1:], frames, axis=1).astype(np.float32)
-        confidence = np.zeros((count, frames), np.float32)
+        confidence = np.zeros((len(queries), frames), np.float32)
         start = queries[:, 0].astype(int)
-        confidence[np.arange(count), start] = 1.0
+        confidence[np.arange(len(queries)), start] = 1.0
 
-        for order in (range(frames), range(frames - 1, -1, -1)):
-            self._sweep(greys, list(order), start, clip.size, xy, confidence)
+        for sweep, order in enumerate((range(frames), range(frames - 1, -1, -1))):
+            steps = self._sweep(greys, list(order), start, clip.size, xy, confidence)
+            for step in steps:
+                count(sweep * (frames - 1) + step + 1, 2 * (frames - 1))
 
         return Tracks(
             xy=(np.round(xy / _POSITION_STEP) * _POSITION_STEP).astype(np.float32),
@@ -52,6 +59,13 @@ class LucasKanade:
             times=clip.times,
         )
 
+    def expected_seconds(self, clip: Clip, queries: NDArray[np.float32]) -> float:
+        """About how long `track` will take, from one step; less where points are lost."""
+        here, there = _grey(clip.frames[0]), _grey(clip.frames[1])
+        # On average half of the points are on their way in either direction.
+        points = np.ascontiguousarray(queries[::2, 1:])
+        return 2 * len(clip.frames) * seconds(lambda: self._step(here, there, points, clip.size))
+
     def _sweep(
         self,
         greys: list[cv2.typing.MatLike],
@@ -60,8 +74,11 @@ class LucasKanade:
         size: tuple[int, int],
         xy: NDArray[np.float32],
         confidence: NDArray[np.float32],
-    ) -> None:
-        """Walk the frames in one direction, each point from its own start; fills in place."""
+    ) -> Iterator[int]:
+        """Walk the frames in one direction, each point from its own start; fills in place.
+
+        Gives the number of each step when it is done.
+        """
         time_of = np.argsort(order)  # frame -> step of this walk
         begun = time_of[start]
         alive = np.ones(len(start), bool)
@@ -69,13 +86,13 @@ class LucasKanade:
             walking = begun <= step
             xy[walking, there] = xy[walking, here]  # the lost stay where they were last seen
             moving = np.flatnonzero(walking & alive)
-            if len(moving) == 0:
-                continue
-            place, trust = self._step(greys[here], greys[there], xy[moving, here], size)
-            kept = trust > 0
-            alive[moving[~kept]] = False
-            xy[moving[kept], there] = place[kept]
-            confidence[moving[kept], there] = trust[kept]
+            if len(moving):
+                place, trust = self._step(greys[here], greys[there], xy[moving, here], size)
+                kept = trust > 0
+                alive[moving[~kept]] = False
+                xy[moving[kept], there] = place[kept]
+                confidence[moving[kept], there] = trust[kept]
+            yield step
 
     def _step(
         self,
@@ -115,3 +132,7 @@ class LucasKanade:
             minEigThreshold=self.texture,
         )
         return found[:, 0], status[:, 0].astype(bool)
+
+
+def _grey(frame: NDArray[np.uint8]) -> cv2.typing.MatLike:
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from pointaction.clip import Clip, Source
 from pointaction.errors import DecoderFailure, InputError, LimitExceeded, UnsupportedClip
+from pointaction.tracks import MAX_FRAMES
 from pointaction.video.container import HEAD_BYTES, NAMES, sniff
 from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
 from pointaction.video.sandbox import Sandbox, frame_memory
 
 __all__ = ["DecodeLimits", "decode", "prepare"]
 
-_MAX_FRAMES = 1024
 _MAX_SHORT_SIDE = 2160
 
 _sandbox = Sandbox()  # costs nothing before the first clip
@@ -32,8 +32,9 @@ def prepare() -> None:
 def decode(
     path: Path,
     *,
-    frames: int = 32,
+    frames: int | None = 32,
     short_side: int = 256,
+    enlarge: bool = True,
     start: float | None = None,
     end: float | None = None,
     limits: DecodeLimits | None = None,
@@ -45,7 +46,9 @@ def decode(
     The clip has exactly T = `frames` frames. Their times are spaced evenly from the first frame
     of the file to its last, both included, and each is the frame nearest to its time; so a file
     with fewer than T frames repeats some. Frames are upright, have square pixels, even sides and
-    a short side of `short_side` pixels. `sha256` is computed when it is not given.
+    a short side of `short_side` pixels, or of fewer where the file's have fewer and `enlarge` is
+    False. With `frames` None there are as many as the file has. `sha256` is computed when it is not
+    given.
 
     `start` and `end`, in seconds since the first frame, cut a piece out: the times are spaced from
     the one to the other, as far as the file goes, and the limits are still about the whole file.
@@ -60,9 +63,9 @@ def decode(
     DecoderFailure   decoder-crashed, decoder-failed
     """
     limits = limits or DecodeLimits()
-    if not (2 <= frames <= _MAX_FRAMES and 2 <= short_side <= _MAX_SHORT_SIDE):
+    if not (2 <= (frames or 2) <= MAX_FRAMES and 2 <= short_side <= _MAX_SHORT_SIDE):
         raise InputError(
-            f"frames must be 2 to {_MAX_FRAMES} and short_side 2 to {_MAX_SHORT_SIDE}, got "
+            f"frames must be 2 to {MAX_FRAMES} and short_side 2 to {_MAX_SHORT_SIDE}, got "
             f"{frames} and {short_side}"
         )
     path = Path(path)
@@ -73,9 +76,10 @@ def decode(
             "container": _container(clip, limits),
             "frames": frames,
             "short_side": short_side,
+            "enlarge": enlarge,
             "start": start,
             "end": end,
-            "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * frames,
+            "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * (frames or MAX_FRAMES),
         }
         clip.seek(0)
         digest = sha256 or hashlib.file_digest(clip, "sha256").hexdigest()

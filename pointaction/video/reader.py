@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pointaction.clip import Source
 from pointaction.errors import InputError, LimitExceeded, UnsupportedClip
+from pointaction.tracks import MAX_FRAMES
 from pointaction.video.boxes import movie_duration
 from pointaction.video.container import DEMUXERS
 from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
@@ -62,8 +63,9 @@ def read_clip(
     write: Write,
     *,
     container: str,
-    frames: int,
+    frames: int | None,
     short_side: int,
+    enlarge: bool = True,
     limits: DecodeLimits,
     start: float | None = None,
     end: float | None = None,
@@ -71,9 +73,10 @@ def read_clip(
     """Decode `file`, which `sniff` calls a `container`, into `frames` pictures.
 
     They are of the piece from `start` to `end`, seconds since the first frame; None: all there is.
+    Without `frames` there are as many as the file has in it.
     `write(t, picture)` is called for every t in 0..T-1 in rising order, with RGB uint8
-    (H, W, 3), whose short side is `short_side`. Raises what `pointaction.video.decode.decode`
-    documents.
+    (H, W, 3), whose short side is `short_side`, or less where `enlarge` is False. Raises what
+    `pointaction.video.decode.decode` documents.
     """
     movie_s = movie_duration(file) if container in ("mp4", "mov") else None
     file.seek(0)
@@ -83,11 +86,11 @@ def read_clip(
             opened, stream, limits, by_order=container == "avi", movie_s=movie_s
         )
     first_s, last_s = _piece(timeline, start, end)
-    targets = np.linspace(first_s, last_s, frames)
+    targets = np.linspace(first_s, last_s, frames or _frame_count(timeline, first_s, last_s))
     file.seek(0)
     with _open(file, container) as opened:
         stream = _video_stream(opened, limits)
-        painter = _Painter(stream, short_side)
+        painter = _Painter(stream, short_side, enlarge=enlarge)
         shape = (0, 0)
         if start:
             _seek(opened, stream, timeline, first_s)
@@ -100,7 +103,7 @@ def read_clip(
                 write(t, picture)
     width, height = painter.upright
     return Reading(
-        shape=(frames, *shape, 3),
+        shape=(len(targets), *shape, 3),
         times=tuple(targets.tolist()),
         source=Source(
             duration_s=round(timeline.duration_s, 6),
@@ -122,6 +125,20 @@ def _piece(timeline: Timeline, start: float | None, end: float | None) -> tuple[
             value=[start, end],
         )
     return first_s, last_s
+
+
+def _frame_count(timeline: Timeline, first_s: float, last_s: float) -> int:
+    """How many frames the file has from `first_s` to `last_s`."""
+    inside = (timeline.times >= first_s) & (timeline.times <= last_s)
+    count = int(inside.sum())
+    if count > MAX_FRAMES:
+        raise LimitExceeded(
+            f"the clip has {count} frames, more than the {MAX_FRAMES} that are taken; say how many "
+            "to look at",
+            limit=MAX_FRAMES,
+            value=count,
+        )
+    return max(count, 2)
 
 
 def _seek(opened: InputContainer, stream: VideoStream, timeline: Timeline, first_s: float) -> None:
@@ -290,8 +307,9 @@ def _nearest(
 class _Painter:
     """Turns decoded frames into upright RGB pictures with square pixels."""
 
-    def __init__(self, stream: VideoStream, short_side: int) -> None:
+    def __init__(self, stream: VideoStream, short_side: int, *, enlarge: bool) -> None:
         self.short_side = short_side
+        self.enlarge = enlarge
         self.squeeze = _squeeze(stream)
         self.upright = (0, 0)  # (width, height) as stored, turned the way it is shown
         self._scaler = VideoReformatter()  # making one per frame would triple the cost
@@ -299,9 +317,9 @@ class _Painter:
     def paint(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """RGB (H, W, 3) of a decoded frame."""
         quarter_turns = round(frame.rotation / 90) % 4
-        width, height = scaled_size(
-            frame.width * self.squeeze, frame.height, short_side=self.short_side
-        )
+        width, height = frame.width * self.squeeze, float(frame.height)
+        side = self.short_side if self.enlarge else min(self.short_side, width, height)
+        width, height = scaled_size(width, height, short_side=side)
         scaled = self._scaler.reformat(frame, width=width, height=height, format="rgb24", threads=1)
         stored = (frame.width, frame.height)
         self.upright = stored[::-1] if quarter_turns % 2 else stored
@@ -309,7 +327,7 @@ class _Painter:
         return np.ascontiguousarray(picture)
 
 
-def scaled_size(width: float, height: float, *, short_side: int) -> tuple[int, int]:
+def scaled_size(width: float, height: float, *, short_side: float) -> tuple[int, int]:
     """(width, height), even, with the short side as asked unless the other would be absurd."""
     scale = min(short_side / min(width, height), LONGEST_SIDE * short_side / max(width, height))
     return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))

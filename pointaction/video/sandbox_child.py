@@ -223,6 +223,7 @@ def decode_clip(clip: io.RawIOBase, frames_fd: int, request: dict[str, Any]) -> 
         container=request["container"],
         frames=request["frames"],
         short_side=request["short_side"],
+        enlarge=request["enlarge"],
         start=request["start"],
         end=request["end"],
         limits=DecodeLimits(**request["limits"]),

@@ -8,17 +8,20 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from structlog.contextvars import bind_contextvars
 
+from pointaction.depth.lifters import LIFTERS
+from pointaction.tracking.trackers import TRACKERS
 from service.answers import JobAnswer, Recognition
 from service.dependencies import CallerDep, PatienceDep, ResourcesDep
 from service.outcomes import finished, unsuccessful
 from service.problems import Refused
-from service.uploads import receive
+from service.settings import ServiceSettings
+from service.uploads import Upload, receive
 from workers.jobs import ClassifyParams
 
 router = APIRouter(tags=["classify"])
 
 MAX_TOP_K = 100
-_FIELDS = {"model", "top_k", "attention"}
+_FIELDS = {"model", "tracker", "depth", "top_k", "attention"}
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -39,6 +42,16 @@ _FORM: dict[str, Any] = {
                             "description": "a .tracks.npz, so that no picture is sent",
                         },
                         "model": {"type": "string", "description": "a name from GET /models"},
+                        "tracker": {
+                            "type": "string",
+                            "enum": list(TRACKERS),
+                            "description": "of a clip; what GET /models says is installed",
+                        },
+                        "depth": {
+                            "type": "string",
+                            "enum": list(LIFTERS),
+                            "description": "of a clip; what GET /models says is installed",
+                        },
                         "top_k": {
                             "type": "integer",
                             "minimum": 1,
@@ -91,7 +104,7 @@ async def classify(
     Waits for the result as long as `Prefer: wait=N` says (0 to 60 s, 20 if it says nothing).
     """
     async with receive(request, resources.uploads, fields=_FIELDS) as upload:
-        params = _params(upload.fields, default_model=resources.settings.default_model)
+        params = _params(upload, resources.settings)
         if upload.media == "tracks":
             await resources.check_tracks(upload.path)
         job = await run_sync(resources.submissions.classify, upload, params, caller)
@@ -102,12 +115,35 @@ async def classify(
     return JSONResponse(job.result, headers=patience.headers)
 
 
-def _params(fields: dict[str, str], *, default_model: str) -> ClassifyParams:
+def _params(upload: Upload, settings: ServiceSettings) -> ClassifyParams:
+    fields = upload.fields
     return ClassifyParams(
-        model=fields.get("model", default_model),
+        model=fields.get("model", settings.default_model),
+        tracker=_method(upload, "tracker", settings.tracker, list(TRACKERS)),
+        depth=_method(upload, "depth", settings.depth, list(LIFTERS)),
         top_k=_top_k(fields.get("top_k", "5")),
         attention=_attention(fields.get("attention", "true")),
     )
+
+
+def _method(upload: Upload, field: str, default: str, known: list[str]) -> str:
+    name = upload.fields.get(field)
+    if name is None:
+        return default
+    if upload.media == "tracks":
+        raise Refused(
+            "invalid-field",
+            f"{field} is for clips; what is sent as tracks was made already. Leave it out",
+            value=name,
+        )
+    if name not in known:
+        raise Refused(
+            "invalid-field",
+            f"{field} must be one of {', '.join(known)}, got {name!r}",
+            limit=known,
+            value=name,
+        )
+    return name
 
 
 def _top_k(text: str) -> int:

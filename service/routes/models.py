@@ -1,11 +1,17 @@
-"""Which models there are."""
+"""Which models, trackers and depths there are."""
+
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
+from pointaction.depth.lifters import LIFTERS
 from pointaction.errors import UnknownModel
+from pointaction.methods import Method, Used
 from pointaction.models import catalog
 from pointaction.models.catalog import Entry
-from service.answers import ModelAnswer
+from pointaction.models.downloads import read_downloads
+from pointaction.tracking.trackers import TRACKERS
+from service.answers import MethodAnswer, ModelAnswer
 from service.dependencies import Resources, ResourcesDep
 from service.problems import Refused
 from workers.presence import loaded_models
@@ -14,21 +20,28 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("")
-def list_models(resources: ResourcesDep) -> list[ModelAnswer]:
-    """What is in the model store: task, labels, licence, digest, input contract, loaded or not."""
+def list_models(resources: ResourcesDep) -> list[ModelAnswer | MethodAnswer]:
+    """What there is: models (task `classification`), trackers (`tracking`) and depths (`depth`).
+
+    Each with its licence and digest, whether it is installed and how it would be, loaded or not.
+    """
     loaded = loaded_models(resources.store.redis)
     entries = catalog.read_catalog(resources.settings.model_store).values()
-    return [_describe(entry, resources, loaded) for entry in entries]
+    models = [_describe(entry, resources, loaded) for entry in entries]
+    return [*models, *_methods(resources, loaded)]
 
 
 @router.get("/{name}")
-def read_model(name: str, resources: ResourcesDep) -> ModelAnswer:
-    """One model of the store."""
+def read_model(name: str, resources: ResourcesDep) -> ModelAnswer | MethodAnswer:
+    """One of them."""
+    loaded = loaded_models(resources.store.redis)
     try:
-        entry = catalog.find(resources.settings.model_store, name)
+        return _describe(catalog.find(resources.settings.model_store, name), resources, loaded)
     except UnknownModel as error:
+        for method in _methods(resources, loaded):
+            if method.name == name:
+                return method
         raise Refused("not-found", str(error), value=name) from error
-    return _describe(entry, resources, loaded_models(resources.store.redis))
 
 
 def _describe(entry: Entry, resources: Resources, loaded: set[str]) -> ModelAnswer:
@@ -39,3 +52,34 @@ def _describe(entry: Entry, resources: Resources, loaded: set[str]) -> ModelAnsw
         installed=(settings.model_store / entry.file).is_file(),
         loaded=entry.name in loaded,
     )
+
+
+def _methods(resources: Resources, loaded: set[str]) -> list[MethodAnswer]:
+    """Trackers and depths, but for those whose weights the catalogue does not know."""
+    settings = resources.settings
+    downloads = read_downloads(settings.model_store)
+    registries: tuple[tuple[Literal["tracking", "depth"], str, list[Method[Any]]], ...] = (
+        ("tracking", settings.tracker, list(TRACKERS.values())),
+        ("depth", settings.depth, list(LIFTERS.values())),
+    )
+    return [
+        MethodAnswer.of(
+            method,
+            downloads.get(method.weights or ""),
+            _used(method, resources),
+            task=task,
+            default=method.name == default,
+            loaded=method.name in loaded,
+        )
+        for task, default, methods in registries
+        for method in methods
+        if method.weights is None or method.weights in downloads
+    ]
+
+
+def _used(method: Method[Any], resources: Resources) -> Used | None:
+    settings = resources.settings
+    try:
+        return method.used(settings.model_store, settings.running)
+    except UnknownModel:
+        return None

@@ -94,11 +94,13 @@ function showResult(result) {
   $("none").hidden = !result.none_of_these;
   $("labels").replaceChildren(...result.predictions.map(asBar));
   const spent = Object.values(result.timings_ms).reduce((sum, ms) => sum + ms, 0);
-  const { clip, model } = result;
+  const { clip, model, tracker, depth } = result;
+  const methods = [tracker, depth].filter(Boolean).map((one) => `${one.name} (${one.licence})`);
   const time = result.cached ? "from the cache" : `${(spent / 1000).toFixed(2)} s`;
   $("facts").textContent =
     `${clip.width} × ${clip.height}, ${clip.frames} frames, ${clip.duration_s.toFixed(1)} s · ` +
-    `${model.name} ${model.version} (${model.licence}) · ${time}`;
+    [`${model.name} ${model.version} (${model.licence})`, ...methods, time].join(" · ");
+  $("notes").textContent = result.notes.join(". ");
   const heads = ["mean", ...Array(result.attention?.heads ?? 0).keys()];
   $("head").replaceChildren(
     ...heads.map((head) => new Option(head === "mean" ? "all heads" : `head ${head}`, head)),
@@ -149,7 +151,7 @@ function showProblem(error) {
 async function showModels() {
   try {
     const models = await (await ask("/models")).json();
-    const usable = models.filter((model) => model.installed);
+    const usable = models.filter((model) => model.task === "classification" && model.installed);
     $("model").replaceChildren(
       ...usable.map((model) => new Option(model.name, model.name, model.default, model.default)),
     );

@@ -100,6 +100,39 @@ def test_no_server_is_said_with_what_to_do(folder: Path) -> None:
     assert "pointaction serve" in json.loads(done.stdout)["problem"]["detail"]
 
 
+def test_a_clip_is_classified_by_networks_that_were_pulled_and_drawn(
+    folder: Path, network_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointaction.cli.STORE", network_store)
+    monkeypatch.setattr("pointaction.depth.map_lifter.INPUT_SIZE", 28)
+    done = call(
+        "classify", folder / "a.mp4", "--local", "--json", "--model", "small", "--tracks", 8,
+        "--depth", "video-depth-anything-small", "--overlay", folder / "a.png",
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert answer["tracker"]["name"] == "lucas-kanade"
+    assert (answer["depth"]["name"], answer["depth"]["version"]) == (
+        "video-depth-anything-small",
+        "1",
+    )
+    assert answer["depth"]["licence"] == "Apache-2.0"
+    assert answer["notes"] == []  # this model does not say what it learned from
+    assert (folder / "a.png").exists()
+
+
+def test_a_choice_goes_to_the_server_with_clips_alone(folder: Path, stack: Stack) -> None:
+    url = str(stack.client.base_url)
+    file = folder / "a.tracks.npz"
+    call("track", folder / "a.mp4", "-o", file, "--tracks", 64)
+    words = ("classify", folder / "a.mp4", file, "--json", "--server", url)
+    done = call(*words, "--tracker", "lucas-kanade", "--depth", "looming")
+    of_clip, of_tracks = (json.loads(line) for line in done.stdout.splitlines())
+    assert of_clip["tracker"]["name"] == "lucas-kanade"
+    assert (of_tracks["tracker"], of_tracks["depth"]) == (None, None)
+    refused = json.loads(call(*words[:2], *words[3:], "--tracker", "guess").stdout)
+    assert refused["problem"]["kind"] == "invalid-field"
+
+
 def test_several_overlays_go_into_a_folder(folder: Path) -> None:
     (folder / "b.mp4").unlink()
     (folder / "c.mp4").write_bytes(BUNDLED.read_bytes())

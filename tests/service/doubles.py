@@ -15,6 +15,7 @@ from service.settings import ServiceSettings
 from workers.blobs import BlobStore, overlay_name
 from workers.errors import QueueDown
 from workers.jobs import Claim, ClassifyParams, Job, JobStore, OverlayParams, Problem
+from workers.making import Making
 from workers.redis import connect, connect_bytes
 from workers.results import CachedResult, ResultCache, answer, result_key, tracks_key
 
@@ -104,12 +105,13 @@ class PlayedWorker:
     def _classify(self, job: Job, params: ClassifyParams) -> None:
         entry = catalog.find(self.settings.model_store, params.model)
         calibration = entry.calibration
+        making = Making.of(self.settings, job.media, tracker=params.tracker, depth=params.depth)
         tracks = three_tracks()
         found = CachedResult(
             scores=SCORES,
             none_of_these=max(SCORES.values()) < calibration.threshold if calibration else None,
             attention=np.full((HEADS, 3), 1 / 3, np.float16),
-            tracks_key=tracks_key(job.content, self.settings.tracks),
+            tracks_key=tracks_key(job.content, making),
             clip={
                 "sha256": job.content,
                 "duration_s": tracks.duration_s,
@@ -123,14 +125,12 @@ class PlayedWorker:
                 "digest": entry.digest,
                 "licence": entry.licence,
             },
+            tracker=making.tracker.to_json() if making.tracker else None,
+            depth=making.depth.to_json(),
+            notes=entry.notes(making.depth.name),
             timings_ms={"decode": 12.5, "track": 30.0},
         )
-        key = result_key(
-            job.content,
-            media=job.media,
-            model_digest=entry.digest,
-            tracks=self.settings.tracks,
-        )
+        key = result_key(job.content, making, model_digest=entry.digest)
         self.results.put_tracks(found.tracks_key, tracks.to_bytes())
         self.results.put(key, found)
         result = answer(job.id, found, top_k=params.top_k, attention=params.attention, cached=False)
@@ -140,12 +140,8 @@ class PlayedWorker:
         of = self.store.get(params.of)
         assert of is not None
         assert of.result is not None
-        key = result_key(
-            of.content,
-            media=of.media,
-            model_digest=of.result["model"]["digest"],
-            tracks=self.settings.tracks,
-        )
+        making = Making.behind(self.settings, of.media, of.result)
+        key = result_key(of.content, making, model_digest=of.result["model"]["digest"])
         name = overlay_name(key, head=params.head, format=params.format)
         drawing = Path(self.settings.data_dir) / f"{job.id}.drawing"
         drawing.write_bytes(f"{params.format} of {params.head}".encode())

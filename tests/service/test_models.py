@@ -1,14 +1,21 @@
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
+from service.app import create_app
+from service.settings import ServiceSettings
+from tests.pointaction.models.stores import know_downloads, pretend, small_store
+from tests.service.conftest import CLIP
 from tests.service.doubles import SCORES, PlayedWorker
-from tests.service.requests import problem
+from tests.service.requests import problem, send
 from workers import presence
 
 
 def test_models_are_listed_with_what_they_know(client: TestClient) -> None:
-    tiny, planned = client.get("/models").json()
+    tiny, planned = (m for m in client.get("/models").json() if m["task"] == "classification")
     assert (tiny["name"], tiny["default"], tiny["installed"]) == ("tiny", True, True)
     assert (planned["name"], planned["default"], planned["installed"]) == ("planned", False, False)
     assert (tiny["calibrated"], planned["calibrated"]) == (False, True)
@@ -28,3 +35,92 @@ def test_an_unknown_model_is_404_and_names_those_there_are(client: TestClient) -
     document = problem(client.get("/models/oracle"))
     assert (document["kind"], document["status"], document["value"]) == ("not-found", 404, "oracle")
     assert "tiny" in json.dumps(document["detail"])
+
+
+@pytest.fixture
+def pulled(settings: ServiceSettings, worker: PlayedWorker, tmp_path: Path) -> Iterator[TestClient]:
+    """A service whose store knows of all downloads and has CoTracker3 of them."""
+    store = tmp_path / "store"
+    store.mkdir()
+    small_store(store)
+    know_downloads(store)
+    pretend(store, "cotracker3")
+    update = {"model_store": store, "default_model": "small"}
+    worker.settings = settings.model_copy(update=update)
+    with TestClient(create_app(worker.settings, queue=worker)) as client:
+        yield client
+
+
+def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient) -> None:
+    known = {one["name"]: one for one in pulled.get("/models").json()}
+    assert set(known) == {
+        "small",
+        *("lucas-kanade", "cotracker3", "cotracker-reference"),
+        *("looming", "depth-anything-v2-small"),
+        *(f"video-depth-anything-{size}" for size in ("small", "base", "large")),
+    }
+    ours, theirs = known["lucas-kanade"], known["cotracker3"]
+    assert (ours["task"], ours["default"], ours["installed"]) == ("tracking", True, True)
+    assert (ours["licence"], ours["commercial_use"], ours["pull"]) == ("Apache-2.0", True, None)
+    assert (theirs["default"], theirs["installed"], theirs["digest"]) == (False, True, "7" * 64)
+    assert (theirs["licence"], theirs["commercial_use"]) == ("CC-BY-NC-4.0", False)
+    assert theirs["pull"] == "pointaction models pull cotracker3 --accept-licence"
+    missing = known["video-depth-anything-small"]
+    assert (missing["task"], missing["installed"], missing["digest"]) == ("depth", False, None)
+    assert missing["pull"] == "pointaction models pull video-depth-anything-small"
+    assert pulled.get("/models/cotracker3").json() == theirs
+
+
+def test_what_the_catalogue_does_not_know_cannot_be_chosen_from(client: TestClient) -> None:
+    names = [one["name"] for one in client.get("/models").json()]
+    assert names == ["tiny", "planned", "lucas-kanade", "looming"]
+
+
+def test_a_request_chooses_its_tracker_and_depth(pulled: TestClient, worker: PlayedWorker) -> None:
+    first = send(pulled).json()
+    assert (first["tracker"]["name"], first["depth"]["name"]) == ("lucas-kanade", "looming")
+    other = send(pulled, tracker="cotracker3").json()
+    assert (other["cached"], other["tracker"]["digest"]) == (False, "7" * 64)
+    assert other["tracker"]["licence"] == "CC-BY-NC-4.0"
+    again = send(pulled, tracker="cotracker3").json()
+    assert (again["cached"], again["tracker"]) == (True, other["tracker"])
+    assert pulled.get(again["attention"]["href"]).status_code == 200
+    overlay = pulled.get(f"/jobs/{again['job']}/overlay", params={"format": "png"})
+    assert overlay.content == b"png of mean"
+
+
+def test_what_is_not_installed_is_refused_before_a_job_is_made(
+    pulled: TestClient, worker: PlayedWorker
+) -> None:
+    document = problem(send(pulled, depth="video-depth-anything-small"))
+    assert (document["kind"], document["status"]) == ("not-installed", 501)
+    assert "pointaction models pull video-depth-anything-small" in document["detail"]
+    assert worker.submitted == []
+
+
+@pytest.mark.parametrize("field", ["tracker", "depth"])
+def test_an_unknown_choice_is_answered_with_those_there_are(pulled: TestClient, field: str) -> None:
+    files = {"clip": ("a.mp4", CLIP)}
+    document = problem(pulled.post("/classify", files=files, data={field: "guess"}))
+    assert (document["kind"], document["value"]) == ("invalid-field", "guess")
+    assert {"tracker": "lucas-kanade", "depth": "looming"}[field] in document["limit"]
+
+
+def test_tracks_that_are_made_already_have_no_choice(
+    pulled: TestClient, tracks_file: bytes
+) -> None:
+    files = {"tracks": ("a.tracks.npz", tracks_file)}
+    document = problem(pulled.post("/classify", files=files, data={"tracker": "cotracker3"}))
+    assert (document["kind"], document["value"]) == ("invalid-field", "cotracker3")
+    assert pulled.post("/classify", files=files).json()["tracker"] is None
+
+
+def test_a_deleted_job_leaves_no_answer_of_any_tracker(
+    pulled: TestClient, worker: PlayedWorker
+) -> None:
+    jobs = [send(pulled, tracker=name).json()["job"] for name in ("lucas-kanade", "cotracker3")]
+    assert worker.results.redis.keys("result:*")
+    for job in jobs:
+        assert pulled.delete(f"/jobs/{job}").status_code == 204
+    assert worker.results.redis.keys("result:*") == []
+    assert worker.results.redis.keys("tracks:*") == []

@@ -26,7 +26,9 @@ def test_every_answer_names_its_problems_and_its_request_id(client: TestClient) 
 def test_the_form_is_described(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     body = schema["paths"]["/classify"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert set(body["schema"]["properties"]) == {"clip", "tracks", "model", "top_k", "attention"}
+    assert set(body["schema"]["properties"]) == {
+        *("clip", "tracks", "model", "tracker", "depth", "top_k", "attention")
+    }
 
 
 def test_the_answer_says_what_it_means_not_to_know(client: TestClient) -> None:

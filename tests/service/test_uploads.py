@@ -67,7 +67,8 @@ def test_an_unknown_field_is_refused_by_name(client: TestClient) -> None:
         422,
         "topk",
     )
-    assert document["limit"] == ["clip", "tracks", "attention", "model", "top_k"]
+    known = ["clip", "tracks", "attention", "depth", "model", "top_k", "tracker"]
+    assert document["limit"] == known
 
 
 def test_a_field_that_comes_twice_is_refused(client: TestClient) -> None:

@@ -10,12 +10,14 @@ from typing import cast
 
 import pytest
 
+from pointaction.models.catalog import find
 from tests.conftest import RedisServers
 from workers.blobs import BlobStore, clip_name
 from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, State, events_key
 from workers.launch import WorkerProcess
+from workers.making import Making
 from workers.queue import JobQueue
-from workers.results import ResultCache
+from workers.results import ResultCache, result_key, tracks_key
 from workers.settings import Settings
 
 CATALOG = """
@@ -53,10 +55,11 @@ class Bench:
         self.blobs.put_file(path, clip_name(content))
         return content
 
-    def clip(self, words: str) -> Job:
+    def clip(self, words: str, **choices: str) -> Job:
         """A job for a clip that says so; text after the first word makes the content another."""
         content = self.upload(words.encode())
-        return Job.new(content=content, media="clip", params=ClassifyParams(model="scripted"))
+        params = ClassifyParams.model_validate({"model": "scripted", **choices})
+        return Job.new(content=content, media="clip", params=params)
 
     def send(self, job: Job) -> str:
         self.jobs.create(job)
@@ -91,6 +94,24 @@ class Bench:
     def go(self) -> None:
         """Let waiting work go on."""
         (self.settings.data_dir / "go").touch()
+
+    def followed(self) -> list[str]:
+        """The words of clips whose points were followed."""
+        path = self.settings.data_dir / "followed"
+        return path.read_text().split() if path.exists() else []
+
+    def making(self, job: Job) -> Making:
+        """How the tracks of a job that classifies are made."""
+        params = ClassifyParams.model_validate(job.params)
+        return Making.of(self.settings, job.media, tracker=params.tracker, depth=params.depth)
+
+    def key(self, job: Job) -> str:
+        """Of its answer."""
+        entry = find(self.settings.model_store, job.params["model"])
+        return result_key(job.content, self.making(job), model_digest=entry.digest)
+
+    def tracks_key(self, job: Job) -> str:
+        return tracks_key(job.content, self.making(job))
 
     def finishes(self, job_id: str) -> int:
         """How often the job has come to an end."""

@@ -9,7 +9,8 @@ The content of a clip is a word:
     refuse   raises an InputError
     break    raises something that nobody expects
 
-Every start of a decoding is a line in `decoded` in the data folder: the process's id and the word.
+Every start of a decoding is a line in `decoded` in the data folder: the process's id and the word;
+and every following of points is one in `followed`.
 """
 
 import os
@@ -24,7 +25,10 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
+from pointaction.count import Count, uncounted
+from pointaction.depth.base import Lifter
 from pointaction.errors import InputError
+from pointaction.tracking.base import Tracker
 from pointaction.tracks import Tracks
 from workers.launch import run_worker
 from workers.process import Recogniser, Recognition, Report
@@ -48,12 +52,27 @@ class ScriptedRecogniser:
         return Seen(scores=SCORES, none_of_these=True, attention=heads, tracks=tracks)
 
 
+class Played:
+    """A tracker and a depth in one: two points, with the depth that they come with."""
+
+    def track(
+        self, clip: Clip, queries: NDArray[np.float32], *, count: Count = uncounted
+    ) -> Tracks:
+        return two_tracks()
+
+    def lift(self, clip: Clip, tracks: Tracks, *, count: Count = uncounted) -> Tracks:
+        return tracks
+
+    def expected_seconds(self, clip: Clip, queries: NDArray[np.float32] | None = None) -> float:
+        return 0.0
+
+
 class ScriptedLibrary:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._word = ""
 
-    def decode(self, path: Path, *, sha256: str) -> Clip:
+    def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip:
         self._word = path.read_text().split()[0]
         with (self.settings.data_dir / "decoded").open("a") as file:
             file.write(f"{os.getpid()} {self._word}\n")
@@ -65,7 +84,15 @@ class ScriptedLibrary:
             raise ZeroDivisionError("a secret of the machine")
         return Clip.from_frames(np.zeros((2, 4, 6, 3), np.uint8), fps=2)
 
-    def track(self, clip: Clip, *, report: Report) -> Tracks:
+    def open_tracker(self, name: str) -> Tracker:
+        return Played()
+
+    def open_lifter(self, name: str) -> Lifter:
+        return Played()
+
+    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks:
+        with (self.settings.data_dir / "followed").open("a") as file:
+            file.write(f"{self._word}\n")
         report("track", 0.5)
         while self._word in ("wait", "deaf") and not (self.settings.data_dir / "go").exists():
             try:
@@ -75,7 +102,10 @@ class ScriptedLibrary:
             except SoftTimeLimitExceeded:
                 if self._word == "wait":
                     raise
-        return two_tracks()
+        return tracker.track(clip, np.zeros((2, 3), np.float32))
+
+    def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks:
+        return lifter.lift(clip, tracks)
 
     def load(self, model: str) -> Recogniser:
         return ScriptedRecogniser()

@@ -1,6 +1,9 @@
 """A real clip, tracker and model behind a job; only the weights are not trained."""
 
 import hashlib
+import io
+import os
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -12,15 +15,18 @@ from safetensors.torch import save_file
 from pointaction.models.calibration import Calibration
 from pointaction.models.traction import traction_tiny
 from pointaction.tracks import Tracks
+from pointaction.video import decode as decoding
 from pointaction.video.encode import encode_mp4
 from tests.conftest import RedisServers
 from tests.pointaction.test_tracks import make_tracks
 from tests.workers.conftest import CATALOG, Bench, kill, settings_at
+from workers import presence
 from workers.jobs import ClassifyParams, Job, State
 from workers.launch import WorkerProcess
 from workers.library import open_library
+from workers.making import Making
 from workers.process import Process
-from workers.results import result_key
+from workers.results import tracks_key
 from workers.settings import Settings
 from workers.tasks import run_job
 
@@ -73,7 +79,7 @@ def test_a_clip_and_its_own_tracks_file_give_the_same_answer_and_drawings(
     assert job.result["clip"]["frames"] == 24
     assert job.result["attention"]["tracks"] == 32
     assert {"decode", "track", "lift", "classify", "explain"} <= set(job.timings_ms)
-    cached = bench.cache.get(job_key(bench, job))
+    cached = bench.cache.get(bench.key(job))
     assert cached is not None
     file = bench.cache.get_tracks(cached.tracks_key)
     assert file is not None
@@ -95,12 +101,6 @@ def test_a_clip_and_its_own_tracks_file_give_the_same_answer_and_drawings(
         assert drawing.result is not None
         with bench.blobs.open(drawing.result["blob"]) as blob:
             assert magic in blob.read(12)
-
-
-def job_key(bench: Bench, job: Job) -> str:
-    assert job.result is not None
-    digest = job.result["model"]["digest"]
-    return result_key(job.content, media=job.media, model_digest=digest, tracks=32)
 
 
 def test_a_calibration_that_comes_later_is_heeded(bench: Bench) -> None:
@@ -147,7 +147,7 @@ def test_tracks_in_the_cache_are_a_whole_tracks_file(bench: Bench, tmp_path: Pat
     content = bench.upload(sliding_clip(tmp_path / "clip.mp4"))
     params = ClassifyParams(model="scripted")
     job = run(bench, process, Job.new(content=content, media="clip", params=params))
-    cached = bench.cache.get(job_key(bench, job))
+    cached = bench.cache.get(bench.key(job))
     assert cached is not None
     path = tmp_path / "again.tracks.npz"
     path.write_bytes(bench.cache.get_tracks(cached.tracks_key) or b"")
@@ -165,3 +165,42 @@ def test_threads_are_as_many_as_the_operator_says(settings: Settings) -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_networks_are_opened_once_told_of_as_loaded_and_named(
+    bench: Bench, network_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CoTracker3 and Video Depth Anything with weights that were never trained, on few pixels."""
+    monkeypatch.setattr(decoding, "decode", partial(decoding.decode, frames=2))
+    monkeypatch.setattr("pointaction.depth.map_lifter.INPUT_SIZE", 28)
+    settings = bench.settings.model_copy(update={"model_store": network_store, "tracks": 4})
+    process = Process(settings, open_library(settings))
+    told: list[tuple[str, float]] = []
+    report = process.jobs.report
+
+    def overheard(job_id: str, holder: str, *, stage: str, progress: float) -> bool:
+        told.append((stage, progress))
+        return report(job_id, holder, stage=stage, progress=progress)
+
+    monkeypatch.setattr(process.jobs, "report", overheard)
+    methods = {"tracker": "cotracker3", "depth": "video-depth-anything-small"}
+    params = ClassifyParams.model_validate({"model": "small"} | methods)
+    content = bench.upload(sliding_clip(tmp_path / "clip.mp4"))
+
+    job = run(bench, process, Job.new(content=content, media="clip", params=params))
+
+    assert job.result is not None
+    assert job.result["tracker"]["name"] == "cotracker3"
+    assert job.result["tracker"]["licence"] == "CC-BY-NC-4.0"
+    assert job.result["depth"]["licence"] == "Apache-2.0"
+    file = bench.cache.get_tracks(tracks_key(content, Making.behind(settings, "clip", job.result)))
+    assert file is not None
+    tracks = Tracks.load(io.BytesIO(file))
+    assert tracks.size == (128, 160)  # as in the file: it is not enlarged
+    assert tracks.depth is not None
+    presence.beat(bench.redis, presence.worker_name(os.getppid()), ttl_s=10)
+    assert presence.loaded_models(bench.redis) == {"small", *methods.values()}
+    assert any(stage == "track" and 0.25 < progress < 0.75 for stage, progress in told)
+
+    drawing = run(bench, process, bench.drawing(job.id, format="png"))
+    assert drawing.result is not None

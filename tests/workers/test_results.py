@@ -5,9 +5,18 @@ import zlib
 import numpy as np
 import pytest
 
+from pointaction.methods import Used
 from tests.conftest import RedisServers
+from workers.making import Making
 from workers.redis import connect_bytes
-from workers.results import CachedResult, Media, ResultCache, answer, result_key, tracks_key
+from workers.results import (
+    CachedResult,
+    ResultCache,
+    answer,
+    followed_key,
+    result_key,
+    tracks_key,
+)
 
 CLIP = {"sha256": "c" * 64, "duration_s": 1.5, "frames": 30, "width": 320, "height": 240}
 RESULT = CachedResult(
@@ -17,6 +26,9 @@ RESULT = CachedResult(
     tracks_key="t" * 64,
     clip=CLIP,
     model={"name": "m", "version": "1", "digest": "d" * 64, "licence": "MIT"},
+    tracker={"name": "t", "version": "2", "digest": None, "licence": "MIT"},
+    depth=None,
+    notes=["a word of caution"],
     timings_ms={"track": 12.5},
 )
 
@@ -31,8 +43,9 @@ def test_an_answer_comes_back_as_it_was_put(cache: ResultCache) -> None:
     cache.put("k", RESULT)
     found = cache.get("k")
     assert found is not None
-    for field in ("scores", "none_of_these", "tracks_key", "clip", "model", "timings_ms"):
-        assert getattr(found, field) == getattr(RESULT, field)
+    for field in dataclasses.fields(CachedResult):
+        if field.name != "attention":
+            assert getattr(found, field.name) == getattr(RESULT, field.name)
     np.testing.assert_array_equal(found.attention, RESULT.attention)
     assert found.attention.dtype == np.float16
     cache.delete("k")
@@ -55,11 +68,11 @@ def test_the_largest_attention_is_kept(cache: ResultCache) -> None:
         b"half",
         RESULT.to_bytes()[:-9],
         pickle.dumps(RESULT.scores),
-        zlib.compress(b"PAR2"),
-        zlib.compress(b"PAR2\xff\xff\xff\x7f{}"),
+        zlib.compress(b"PAR3"),
+        zlib.compress(b"PAR3\xff\xff\xff\x7f{}"),
         zlib.compress(b"PAR9\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR2\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR2\x02\x00\x00\x00[]"),
+        zlib.compress(b"PAR3\x02\x00\x00\x00{}"),
+        zlib.compress(b"PAR3\x02\x00\x00\x00[]"),
         zlib.compress(zlib.decompress(RESULT.to_bytes())[:-1]),
     ],
 )
@@ -69,12 +82,12 @@ def test_a_damaged_entry_is_a_miss(cache: ResultCache, damaged: bytes) -> None:
 
 
 def test_an_entry_of_the_layout_before_is_a_miss(cache: ResultCache) -> None:
-    """It did not say whether the clip was none of the labels."""
+    """It did not say what had made the tracks."""
     plain = zlib.decompress(RESULT.to_bytes())
-    told = b', "none_of_these": false'
+    told = b', "depth": null'
     assert told in plain
     length = int.from_bytes(plain[4:8], "little") - len(told)
-    before = b"PAR1" + length.to_bytes(4, "little") + plain[8:].replace(told, b"")
+    before = b"PAR2" + length.to_bytes(4, "little") + plain[8:].replace(told, b"")
     cache.redis.set("result:k", zlib.compress(before))
     assert cache.get("k") is None
 
@@ -92,44 +105,58 @@ def test_tracks_are_kept_byte_for_byte_with_what_is_known_of_their_clip(
     assert cache.get_clip("t") is None
 
 
+def test_tracks_are_found_by_who_followed_them_as_long_as_they_are_there(
+    cache: ResultCache,
+) -> None:
+    assert cache.get_followed("f") is None
+    cache.put_tracks("t", b"PK", followed="f")
+    assert cache.get_followed("f") == b"PK"
+    cache.delete_tracks("t")
+    assert cache.get_followed("f") is None
+
+
 def test_all_entries_expire(cache: ResultCache) -> None:
     cache.put("k", RESULT)
-    cache.put_tracks("t", b"PK", clip=CLIP)
+    cache.put_tracks("t", b"PK", clip=CLIP, followed="f")
+    assert cache.redis.dbsize() == 4
     for key in cache.redis.scan_iter():
         assert 0 < cache.redis.ttl(key) <= 60
 
 
-def test_the_key_covers_the_whole_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    def key(
-        content: str = "c", media: Media = "clip", model_digest: str = "m", tracks: int = 512
-    ) -> str:
-        return result_key(content, media=media, model_digest=model_digest, tracks=tracks)
+TRACKER = Used(name="t", version="1", digest=None, licence="MIT")
+DEPTH = Used(name="d", version="1", digest="2" * 64, licence="MIT")
+MAKING = Making(tracker=TRACKER, depth=DEPTH, tracks=512)
+OTHER_DEPTHS = [
+    dataclasses.replace(MAKING, depth=dataclasses.replace(DEPTH, **change))
+    for change in ({"name": "x"}, {"version": "2"}, {"digest": "3" * 64})
+]
+OTHER_TRACKS = [
+    dataclasses.replace(MAKING, tracks=100),
+    dataclasses.replace(MAKING, tracker=None),
+    *(
+        dataclasses.replace(MAKING, tracker=dataclasses.replace(TRACKER, **change))
+        for change in ({"name": "x"}, {"version": "2"}, {"digest": "3" * 64})
+    ),
+]
 
-    keys = {
-        key(),
-        key(content="other"),
-        key(media="tracks"),
-        key(model_digest="other"),
-        key(tracks=100),
-    }
+
+def test_the_key_covers_the_whole_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    def key(content: str = "c", making: Making = MAKING, model_digest: str = "m") -> str:
+        return result_key(content, making, model_digest=model_digest)
+
+    keys = {key(), key(content="other"), key(model_digest="other")}
+    keys |= {key(making=making) for making in OTHER_DEPTHS + OTHER_TRACKS}
     monkeypatch.setattr("workers.results.PIPELINE_VERSION", "next")
     keys.add(key())
-    monkeypatch.setattr("workers.results.TRACKER_VERSION", "next")
-    keys.add(key())
-    assert len(keys) == 7
+    assert len(keys) == 3 + 8 + 1
     assert key() == key()
 
 
-def test_the_tracks_key_is_the_same_for_all_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {tracks_key("c", 512), tracks_key("d", 512), tracks_key("c", 100)}
-    monkeypatch.setattr("workers.results.TRACKER_VERSION", "next")
-    keys.add(tracks_key("c", 512))
-    assert len(keys) == 4
-
-
-def test_an_uploaded_tracks_file_has_its_own_number_of_tracks() -> None:
-    keys = [result_key("c", media="tracks", model_digest="m", tracks=n) for n in (100, 512)]
-    assert keys[0] == keys[1]
+def test_tracks_are_the_same_for_all_models_and_those_of_one_tracker_for_all_depths() -> None:
+    makings = [MAKING, *OTHER_DEPTHS, *OTHER_TRACKS]
+    assert len({tracks_key("c", making) for making in makings} | {tracks_key("d", MAKING)}) == 10
+    assert len({followed_key("c", making) for making in [MAKING, *OTHER_DEPTHS]}) == 1
+    assert len({followed_key("c", making) for making in [MAKING, *OTHER_TRACKS]}) == 6
 
 
 def test_the_answer_shows_what_was_asked_for() -> None:
@@ -137,8 +164,11 @@ def test_the_answer_shows_what_was_asked_for() -> None:
         "job": "j",
         "clip": CLIP,
         "model": RESULT.model,
+        "tracker": RESULT.tracker,
+        "depth": None,
         "predictions": [{"label": "waving", "score": 0.7}, {"label": "falling", "score": 0.2}],
         "none_of_these": False,
+        "notes": ["a word of caution"],
         "attention": {"heads": 2, "tracks": 2, "href": "/jobs/j/attention"},
         "timings_ms": {"track": 12.5},
         "cached": False,

@@ -41,3 +41,9 @@ def test_a_worker_s_environment_says_what_the_settings_say(
     monkeypatch.delenv("POINTACTION_BLOB_URL")
     assert "POINTACTION_BLOB_URL" not in environment(settings)
     assert Settings() == settings
+
+
+@pytest.mark.parametrize("field", ["tracker", "depth"])
+def test_an_unknown_tracker_or_depth_is_refused_with_those_there_are(field: str) -> None:
+    with pytest.raises(ValueError, match=r"'guess' is not one of: (lucas-kanade|looming)"):
+        Settings.model_validate({field: "guess"})

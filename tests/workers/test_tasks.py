@@ -1,16 +1,19 @@
 """One delivery of one job, in this process, with the scripted library."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import redis
 
 from pointaction.models.calibration import Calibration
+from tests.pointaction.models.stores import know_downloads, pretend
 from tests.workers.conftest import Bench
 from tests.workers.scripted import SCORES, ScriptedLibrary, two_tracks
 from workers import stats
 from workers.jobs import ClassifyParams, Job, OverlayParams, Problem, State
 from workers.process import Process
-from workers.results import result_key, tracks_key
 from workers.tasks import run_job
 
 
@@ -23,10 +26,6 @@ def run(bench: Bench, process: Process, job: Job) -> Job:
     bench.jobs.create(job)
     run_job(process, job.id)
     return bench.job(job.id)
-
-
-def key_of(job: Job) -> str:
-    return result_key(job.content, media=job.media, model_digest="5" * 64, tracks=512)
 
 
 def test_a_clip_is_answered(bench: Bench, process: Process) -> None:
@@ -48,16 +47,16 @@ def test_a_clip_is_answered(bench: Bench, process: Process) -> None:
     }
     assert job.result["attention"]["href"] == f"/jobs/{job.id}/attention"
     assert not job.result["cached"]
-    assert list(job.timings_ms) == ["queue", "decode", "track", "load", "classify"]
-    assert list(job.result["timings_ms"]) == ["decode", "track", "load", "classify"]
+    assert list(job.timings_ms) == ["queue", "decode", "load", "track", "classify"]
+    assert list(job.result["timings_ms"]) == ["decode", "load", "track", "classify"]
 
 
 def test_its_answer_tracks_and_attention_are_cached(bench: Bench, process: Process) -> None:
     job = run(bench, process, bench.clip("fine"))
-    cached = bench.cache.get(key_of(job))
+    cached = bench.cache.get(bench.key(job))
     assert cached is not None
     assert (cached.scores, cached.none_of_these) == (SCORES, True)
-    assert cached.tracks_key == tracks_key(job.content, 512)
+    assert cached.tracks_key == bench.tracks_key(job)
     np.testing.assert_array_equal(cached.attention, [[0.25, 0.75], [1, 0]])
     assert bench.cache.get_tracks(cached.tracks_key) == two_tracks().to_bytes()
 
@@ -84,6 +83,81 @@ def test_another_model_uses_the_same_tracks(bench: Bench, process: Process) -> N
     assert len(bench.decoded()) == 1
 
 
+def test_an_answer_names_what_made_its_tracks(bench: Bench, process: Process) -> None:
+    result = run(bench, process, bench.clip("fine")).result
+    assert result is not None
+    ours = {"digest": None, "licence": "Apache-2.0"}
+    assert result["tracker"] == {"name": "lucas-kanade", "version": "1"} | ours
+    assert result["depth"] == {"name": "looming", "version": "2"} | ours
+    assert result["notes"] == []
+
+
+@pytest.fixture
+def pulled(bench: Bench) -> Path:
+    """The store, with receipts for one tracker and one depth; its model learned from looming."""
+    store = bench.settings.model_store
+    catalog = store / "catalog.toml"
+    learned = 'inputs = { depth = "looming" }'
+    catalog.write_text(catalog.read_text().replace('inputs = { tracks = "any" }', learned))
+    know_downloads(store)
+    for name in ("cotracker3", "video-depth-anything-small"):
+        pretend(store, name)
+    return store
+
+
+@pytest.mark.usefixtures("pulled")
+def test_points_are_followed_once_for_all_depths(bench: Bench, process: Process) -> None:
+    depths = ("looming", "video-depth-anything-small")
+    jobs = [run(bench, process, bench.clip("fine", depth=depth)) for depth in (*depths, *depths)]
+    results = [job.result or {} for job in jobs]
+    assert [result["cached"] for result in results] == [False, False, True, True]
+    assert [result["depth"]["name"] for result in results] == [*depths, *depths]
+    assert results[1]["depth"]["digest"] == "7" * 64
+    (note,) = results[1]["notes"]
+    assert "trained on looming depth" in note
+    assert results[0]["notes"] == results[2]["notes"] == []
+    assert results[3]["notes"] == [note]
+    assert len(bench.decoded()) == 2  # depth needs the pictures
+    assert bench.followed() == ["fine"]
+
+
+def test_another_tracker_follows_anew_and_so_do_other_weights(
+    bench: Bench, process: Process, pulled: Path
+) -> None:
+    def ask(tracker: str) -> dict[str, Any]:
+        return run(bench, process, bench.clip("fine", tracker=tracker)).result or {}
+
+    asked = [ask("lucas-kanade"), ask("cotracker3"), ask("cotracker3"), ask("lucas-kanade")]
+    pretend(pulled, "cotracker3", "8" * 64)
+    asked.append(ask("cotracker3"))
+    assert [result["cached"] for result in asked] == [False, False, True, True, False]
+    assert asked[1]["tracker"]["licence"] == "CC-BY-NC-4.0"
+    assert [result["tracker"]["digest"] for result in asked[1:]] == [
+        "7" * 64, "7" * 64, None, "8" * 64,
+    ]  # fmt: skip
+    assert bench.followed() == ["fine"] * 3
+
+
+@pytest.mark.usefixtures("pulled")
+def test_what_is_rounded_otherwise_is_another_answer(bench: Bench, process: Process) -> None:
+    run(bench, process, bench.clip("fine", tracker="cotracker3"))
+    settings = bench.settings.model_copy(update={"precision": "bfloat16"})
+    coarse = Process(settings, ScriptedLibrary(settings))
+    result = run(bench, coarse, bench.clip("fine", tracker="cotracker3")).result
+    assert result is not None
+    assert (result["cached"], result["tracker"]["version"]) == (False, "1+bfloat16")
+
+
+def test_weights_that_are_gone_are_a_problem_with_the_command(
+    bench: Bench, process: Process
+) -> None:
+    know_downloads(bench.settings.model_store)
+    problem = run(bench, process, bench.clip("fine", tracker="cotracker3")).problem
+    assert problem is not None
+    assert problem.kind == "not-installed"
+    assert "pointaction models pull cotracker3 --accept-licence" in problem.detail
+
+
 def test_another_calibration_is_another_answer(bench: Bench, process: Process) -> None:
     store = bench.settings.model_store
     catalog = (store / "catalog.toml").read_text()
@@ -104,8 +178,8 @@ def test_another_calibration_is_another_answer(bench: Bench, process: Process) -
 
 def test_a_damaged_cache_is_worked_around(bench: Bench, process: Process) -> None:
     job = run(bench, process, bench.clip("fine"))
-    bench.cache.redis.set(f"result:{key_of(job)}", b"damaged")
-    bench.cache.redis.set(f"tracks:{tracks_key(job.content, 512)}", b"damaged")
+    bench.cache.redis.set(f"result:{bench.key(job)}", b"damaged")
+    bench.cache.redis.set(f"tracks:{bench.tracks_key(job)}", b"damaged")
     again = run(bench, process, bench.clip("fine"))
     assert again.state is State.SUCCEEDED
     assert len(bench.decoded()) == 2
@@ -127,6 +201,7 @@ def test_a_tracks_file_gives_the_same_answer_as_its_clip(bench: Bench, process: 
     content = bench.upload(two_tracks().to_bytes())
     params = ClassifyParams(model="scripted")
     from_tracks = run(bench, process, Job.new(content=content, media="tracks", params=params))
+    assert bench.cache.get_tracks(bench.tracks_key(from_tracks)) == two_tracks().to_bytes()
     assert from_clip.result is not None
     assert from_tracks.result is not None
     assert from_tracks.result["predictions"] == from_clip.result["predictions"]
@@ -137,7 +212,7 @@ def test_a_tracks_file_gives_the_same_answer_as_its_clip(bench: Bench, process: 
         "width": 6,
         "height": 4,
     }
-    assert bench.cache.get_tracks(tracks_key(content, 512)) == two_tracks().to_bytes()
+    assert (from_tracks.result["tracker"], from_tracks.result["depth"]) == (None, None)
 
 
 def test_an_error_of_the_caller_is_told_with_its_limit(bench: Bench, process: Process) -> None:
@@ -221,10 +296,10 @@ def drawn(bench: Bench, job: Job) -> str:
 def test_an_overlay_is_drawn_on_the_clip(bench: Bench, process: Process) -> None:
     job = run(bench, process, bench.clip("fine"))
     drawing = draw(bench, process, job.id, head="1", format="png")
-    assert drawing.result == {"blob": f"overlays/{key_of(job)}-1.png"}
+    assert drawing.result == {"blob": f"overlays/{bench.key(job)}-1.png"}
     assert drawn(bench, drawing) == "png of 2 tracks on 2 frames, [1.0, 0.0]"
     mean = draw(bench, process, job.id)
-    assert mean.result == {"blob": f"overlays/{key_of(job)}-mean.mp4"}
+    assert mean.result == {"blob": f"overlays/{bench.key(job)}-mean.mp4"}
     assert drawn(bench, mean) == "mp4 of 2 tracks on 2 frames, [0.625, 0.375]"
 
 

@@ -72,6 +72,19 @@ def test_tracks_get_the_depth_at_their_places(folder: Path) -> None:
     np.testing.assert_allclose(result.depth, 2 - there / there.mean(), rtol=1e-4)
 
 
+def test_its_work_is_counted_and_its_time_told_ahead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = Clip.from_frames(frames(3, 28, 42), fps=10)
+    lifter = DepthAnything(open_depth_anything(folder), input_size=28, together=2)
+    told: list[tuple[int, int]] = []
+    lifter.lift(clip, still_tracks(clip, [(0, 0)]), count=lambda *done: told.append(done))
+    assert told == [(4, 6), (6, 6)]
+    ticks = iter(range(100))
+    monkeypatch.setattr("pointaction.timing.perf_counter", lambda: next(ticks))
+    assert lifter.expected_seconds(clip) == 3
+
+
 def test_a_checkpoint_that_does_not_fit_is_refused_by_name(folder: Path) -> None:
     weights = folder / "model.safetensors"
     state = load_file(weights)

@@ -84,6 +84,25 @@ def test_tracks_get_the_depth_at_their_places() -> None:
     np.testing.assert_allclose(result.depth, 2 - there / there.mean(), rtol=1e-3, atol=1e-3)
 
 
+def test_a_frame_counts_when_it_is_seen_and_again_when_it_has_its_map() -> None:
+    clip = Clip.from_frames(frames(5, 28, 42), fps=10)
+    told: list[tuple[int, int]] = []
+    lifter = VideoDepthAnything(filled(), input_size=28, together=2)
+    lifter.lift(clip, still_tracks(clip, [(1, 1)]), count=lambda *done: told.append(done))
+    assert told == [(halves, 10) for halves in (2, 4, 5, 6, 7, 8, 9, 10)]
+
+
+def test_the_expected_time_is_that_of_looking_and_of_whole_windows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr("pointaction.timing.perf_counter", lambda: next(ticks))
+    clip = Clip.from_frames(frames(25, 28, 42), fps=10)
+    lifter = VideoDepthAnything(filled(), input_size=28)
+    # A second to look at one frame, and one for two maps; 25 frames take two windows of 32.
+    assert lifter.expected_seconds(clip) == 25 + 32
+
+
 def test_tracks_of_another_clip_are_refused() -> None:
     clip = Clip.from_frames(frames(3, 28, 42), fps=10)
     shorter = Clip.from_frames(frames(2, 28, 42), fps=10)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointaction.depth.windows import blended, depth_maps, fit, stitched, window_maps
+from pointaction.depth.windows import blended, depth_maps, fit, stitched, window_count, window_maps
 
 
 class Watcher:
@@ -78,6 +78,13 @@ def test_copies_of_the_last_frame_get_no_depth() -> None:
     maps = window_maps(range(30), encode=watcher.encode, decode=watcher.decode)
     # The second window holds frames 0 and 12, 24 to 29, and copies.
     assert [len(each) for each in maps] == [30, 8]
+
+
+@pytest.mark.parametrize("frames", [1, 24, 25, 32, 46, 47, 68, 69, 90])
+def test_windows_can_be_counted_ahead(frames: int) -> None:
+    watcher = Watcher()
+    maps = window_maps(range(frames), encode=watcher.encode, decode=watcher.decode)
+    assert window_count(frames) == len(list(maps))
 
 
 def test_one_window_gives_way_to_the_next_over_eight_frames() -> None:

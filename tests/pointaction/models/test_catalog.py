@@ -8,7 +8,7 @@ import pytest
 
 from pointaction.errors import DamagedWeights, UnknownModel
 from pointaction.models.calibration import Calibration
-from pointaction.models.catalog import find, read_catalog
+from pointaction.models.catalog import DEFAULT_STORE, find, read_catalog
 from tests.pointaction.models.stores import LABELS, small_store
 
 CALIBRATION = Calibration(temperature=2.0, threshold=0.5, score="sureness")
@@ -76,3 +76,16 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None
 def test_a_store_without_catalogue_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="POINTACTION_MODEL_STORE"):
         read_catalog(tmp_path)
+
+
+def test_an_answer_from_another_depth_than_the_model_learned_from_says_so(tmp_path: Path) -> None:
+    entry = find(small_store(tmp_path), "small")
+    learned = replace(entry, inputs={"depth": "looming"})
+    assert learned.notes("looming") == learned.notes(None) == entry.notes("guessed") == []
+    assert learned.notes("guessed") == [
+        "small was trained on looming depth; how good it is on guessed is not known"
+    ]
+
+
+def test_the_shipped_model_says_what_depth_it_learned_from() -> None:
+    assert find(DEFAULT_STORE, "traction-tiny").inputs["depth"] == "looming"

@@ -5,15 +5,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pointaction.clip import Clip
-from pointaction.errors import DamagedWeights, InputError
+from pointaction.errors import InputError
 from pointaction.tracking.cotracker3 import CoTracker3Offline, Pyramid, State
 from pointaction.tracking.cotracker3_tracker import (
     CoTracker3,
-    open_cotracker3,
     predictor_grid,
     track_all,
 )
@@ -179,7 +177,8 @@ def test_tracks_pass_from_window_to_window_both_ways(
 
 def test_a_window_starts_from_what_the_last_one_believed() -> None:
     model = Drifting()
-    CoTracker3(model=model, window=20, overlap=5, support=0).track(numbered(50), QUERIES[:1])
+    tracker = CoTracker3(model=model, window=20, overlap=5, support=0, iterations=1)
+    tracker.track(numbered(50), QUERIES[:1])
     pyramid, _, state = model.starts[1]
     truth = torch.from_numpy(drifted(QUERIES[:1], 50)) / 4
     assert pyramid.maps[0].tolist() == list(range(15, 35))
@@ -204,7 +203,7 @@ def test_support_points_are_in_every_window_of_every_group() -> None:
 
 def test_where_nothing_comes_before_a_query_nothing_goes_back() -> None:
     model = Drifting()
-    CoTracker3(model=model).track(numbered(10), QUERIES[:1])
+    CoTracker3(model=model, iterations=1).track(numbered(10), QUERIES[:1])
     assert len(model.starts) == 1
 
 
@@ -233,16 +232,23 @@ def test_a_lost_point_stays_within_what_a_tracks_file_holds() -> None:
     assert tracks.xy[0, :, 1].tolist() == [-32_766, -32_767, -32_768, -32_768, -32_768]
 
 
-def test_progress_counts_the_frames_of_all_sweeps() -> None:
+def test_every_iteration_over_the_frames_of_a_window_is_counted() -> None:
     told: list[tuple[int, int]] = []
-    tracker = CoTracker3(
-        model=Drifting(),
-        window=20,
-        overlap=5,
-        progress=lambda done, total: told.append((done, total)),
-    )
-    tracker.track(numbered(50), QUERIES)
-    assert told == [(20 * number, 120) for number in range(1, 7)]
+    tracker = CoTracker3(model=Drifting(), window=20, overlap=5, iterations=2, tracks_at_once=3)
+    tracker.track(numbered(50), QUERIES, count=lambda *done: told.append(done))
+    # Two sweeps of three windows, two groups, two iterations.
+    assert told == [(20 * number, 480) for number in range(1, 25)]
+
+
+def test_a_count_that_raises_stops_the_work() -> None:
+    model = Drifting()
+
+    def stop(done: int, total: int) -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        CoTracker3(model=model).track(numbered(50), QUERIES, count=stop)
+    assert len(model.starts) == 1
 
 
 def test_the_expected_time_is_that_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,12 +287,6 @@ def test_one_frame_and_no_queries_are_refused() -> None:
 def test_windows_that_share_no_frame_are_refused() -> None:
     with pytest.raises(InputError, match="overlap"):
         CoTracker3(model=Drifting(), window=20, overlap=20)
-
-
-def test_other_weights_are_refused_by_name(tmp_path: Path) -> None:
-    save_file({"updateformer.virtual_tracks": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(DamagedWeights, match=r"virual_tracks(.|\n)*virtual_tracks"):
-        open_cotracker3(tmp_path / "w.safetensors")
 
 
 def test_a_grid_keeps_a_sixty_fourth_of_the_width_from_every_border() -> None:

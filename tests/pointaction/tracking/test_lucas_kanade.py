@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
@@ -53,6 +54,22 @@ def test_a_flat_picture_loses_every_point_but_stays_finite() -> None:
     tracks = LucasKanade().track(clip, middle(frame=1))
     assert tracks.visible.sum() == 3
     np.testing.assert_array_equal(tracks.xy[:, 0], tracks.xy[:, 1])
+
+
+def test_every_step_is_counted_both_ways() -> None:
+    told: list[tuple[int, int]] = []
+    clip = shifting((1, 0), frames=4)
+    LucasKanade().track(clip, middle(frame=0), count=lambda *done: told.append(done))
+    assert told == [(number, 6) for number in range(1, 7)]
+
+
+def test_the_expected_time_is_a_step_for_every_frame_both_ways(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = iter(range(100))
+    monkeypatch.setattr("pointaction.timing.perf_counter", lambda: next(ticks))
+    clip = shifting((1, 0), frames=4)
+    assert LucasKanade().expected_seconds(clip, middle(frame=0)) == 8
 
 
 def test_positions_are_multiples_of_a_thirty_second_pixel() -> None:

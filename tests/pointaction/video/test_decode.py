@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointaction.clip import Source
-from pointaction.errors import InputError
+from pointaction.errors import InputError, LimitExceeded
 from pointaction.video.decode import decode
 from pointaction.video.encode import encode_mp4
 from tests.videos import MakeVideo, shade
@@ -70,6 +70,31 @@ def test_a_clip_of_few_frames_repeats_them_at_even_times(make_video: MakeVideo) 
     levels = clip.frames[:, 24, 32, 0].astype(int)
     assert len(set(levels)) == 3
     assert (np.diff(levels) >= 0).all()
+
+
+def test_without_a_number_of_frames_there_are_as_many_as_in_the_file(
+    make_video: MakeVideo,
+) -> None:
+    path = make_video(frames=37, fps=10)
+    clip = decode(path, frames=None, short_side=48)
+    np.testing.assert_allclose(clip.times, np.arange(37) / 10)
+    expected = [shade(float(t), 3.6) for t in clip.times]
+    np.testing.assert_allclose(clip.frames[:, 24, 32].mean(axis=-1), expected, atol=4)
+    assert len(decode(path, frames=None, start=1.0, end=2.0).frames) == 11
+
+
+def test_more_frames_than_tracks_files_hold_are_refused(make_video: MakeVideo) -> None:
+    path = make_video(frames=1025, fps=100, size=(32, 32))
+    with pytest.raises(LimitExceeded) as caught:
+        decode(path, frames=None)
+    assert (caught.value.limit, caught.value.value) == (1024, 1025)
+
+
+@pytest.mark.parametrize(("side", "size"), [(24, (24, 32)), (96, (48, 64))])
+def test_small_frames_stay_small_where_they_are_not_to_be_enlarged(
+    make_video: MakeVideo, side: int, size: tuple[int, int]
+) -> None:
+    assert decode(make_video(), frames=2, short_side=side, enlarge=False).size == size
 
 
 def test_time_starts_with_the_first_frame(make_video: MakeVideo) -> None:
