@@ -2,10 +2,11 @@
 
     python -m benchmarks.trackers [--settings 24x100 32x256] [--device cuda] [--threads 2]
 
-The plain way is what the paper says, without further thought, and close to the published program:
-all frames are one batch, patches are sampled in space and time, all correlations are kept, and the
-backward pass starts from pixels. Both have the same weights (random ones, unless `--weights`
-names a checkpoint) and see the same film; each run has a process of its own, so that its peak of
+The plain way stands in for the published program, which may not be copied here. It does what is
+known of that program, in the same order: all frames are one batch, patches are sampled with the
+library's three-dimensional sampler, all correlations are kept, and the pass backward starts again
+from pixels. Both have the same weights (random ones, unless `--weights` names a checkpoint) and
+see the same film, onward and then backward. Each run has a process of its own, so that its peak of
 memory is its own. The table is filed under `results/`.
 """
 
@@ -15,7 +16,7 @@ import os
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,17 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import avg_pool3d, gelu, grid_sample, interpolate, layer_norm, linear, pad
+from torch.nn.functional import (
+    avg_pool2d,
+    gelu,
+    grid_sample,
+    instance_norm,
+    interpolate,
+    layer_norm,
+    linear,
+    pad,
+    relu,
+)
 
 from benchmarks.machine import RESULTS
 from pointaction.evaluation.report import Report, Table
@@ -35,9 +46,11 @@ from pointaction.tracking.cotracker3 import (
     Block,
     CoTracker3Offline,
     CrossBlock,
+    ResidualBlock,
 )
 
-WAYS = ("plain", "float32", "bfloat16")
+Passes = Callable[[Tensor, Tensor, int], Iterator[Tensor]]
+"""From video (T, 3, H, W), queries (N, 3), iterations: positions (T, N, 2), onward and backward."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,21 +66,15 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
+    """What a run has cost so far."""
+
     features: float  # seconds
     correlation: float
     transformer: float
+    all: float
     processor: float  # seconds of all threads together: what stays true on a busy machine
     peak: float  # MiB beyond what was there before; of the GPU's memory, where there is one
     xy: NDArray[np.float32]  # (T, N, 2)
-
-    @property
-    def one_way(self) -> float:
-        return self.features + self.correlation + self.transformer
-
-    def both_ways(self, way: str) -> float:
-        """With the backward pass, for which the plain way looks at the film again."""
-        again = self.correlation + self.transformer
-        return self.one_way + again + (self.features if way == "plain" else 0)
 
 
 class Stopwatch:
@@ -99,23 +106,28 @@ class Plain:
         self.model = model
 
     def features(self, video: Tensor) -> list[Tensor]:
-        """Pyramid of video (T, 3, H, W): each level (1, C, T, h, w)."""
-        level = self.model.fnet(video.float()).transpose(0, 1)[None]
+        """Pyramid of video (T, 3, H, W): each level (T, C, h, w)."""
+        net = self.model.fnet
+        x = relu(instance_norm(net.conv1(2 * (video.float() / 255) - 1)))
+        size = (video.shape[-2] // 4, video.shape[-1] // 4)
+        stages = []
+        for first, second in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = _residual(second, _residual(first, x))
+            stages.append(interpolate(x, size=size, mode="bilinear", align_corners=True))
+        x = net.conv3(relu(instance_norm(net.conv2(torch.cat(stages, 1)))))
+        level = x / x.square().sum(1, keepdim=True).clamp(min=1e-12).sqrt()
         pyramid = [level]
         for _ in range(3):
-            level = avg_pool3d(level, (1, 2, 2))
+            level = avg_pool2d(level, 2)
             pyramid.append(level)
         return pyramid
 
     def refine(self, pyramid: list[Tensor], queries: Tensor, iters: int) -> Tensor:
         """Positions (T, N, 2) of queries (N, 3)."""
-        frames, count = pyramid[0].shape[2], len(queries)
+        frames, count = len(pyramid[0]), len(queries)
         xy = (queries[:, None, 1:] / 4).repeat(1, frames, 1)  # (N, T, 2)
         logits = xy.new_zeros(count, frames, 2)
-        asked = queries[:, :1].floor()  # (N, 1)
-        looks = [
-            _patches(level, asked, xy[:, :1] / 2**s)[:, 0] for s, level in enumerate(pyramid)
-        ]  # each (N, 49, C)
+        looks = self.look(pyramid, queries)
         clock = interpolate(self.model.time_emb.transpose(1, 2), size=frames, mode="linear")
         for _ in range(iters):
             seen = self.compare(pyramid, looks, xy)
@@ -128,13 +140,23 @@ class Plain:
             xy, logits = xy + change[..., :2], logits + change[..., 2:]
         return (xy * 4).transpose(0, 1)
 
+    def look(self, pyramid: list[Tensor], queries: Tensor) -> list[Tensor]:
+        """Patches (N, 49, C) of the queries' own frames, which are found along a third axis."""
+        looks = []
+        for s, level in enumerate(pyramid):
+            place = _patch(queries[:, 1:] / (4 * 2**s))  # (N, 49, 2)
+            time = queries[:, :1, None].floor().expand(-1, 49, -1)
+            found = _sample(level.transpose(0, 1)[None], torch.cat([place, time], -1)[None])
+            looks.append(found[0].permute(1, 2, 0))
+        return looks
+
     def compare(self, pyramid: list[Tensor], looks: list[Tensor], xy: Tensor) -> Tensor:
         """Correlation features (N, T, 1024)."""
-        time = torch.arange(xy.shape[1], device=xy.device).float().expand(len(xy), -1)
         found = []
         for s, level in enumerate(pyramid):
-            patches = _patches(level, time, xy / 2**s)  # (N, T, 49, C)
-            volume = torch.einsum("ntic,njc->ntij", patches, looks[s])
+            place = pad(_patch(xy.transpose(0, 1) / 2**s), (0, 1))  # (T, N, 49, 3)
+            patches = _sample(level[:, :, None], place)  # (T, C, N, 49)
+            volume = torch.einsum("tcni,njc->ntij", patches, looks[s])
             found.append(self.model.corr_mlp(volume.flatten(2)))
         return torch.cat(found, -1)
 
@@ -155,19 +177,27 @@ class Plain:
         return torch.cat([former.flow_head(x), former.vis_conf_head(x)], -1)
 
 
-def _patches(level: Tensor, time: Tensor, xy: Tensor) -> Tensor:
-    """Features (N, T, 49, C) around xy (N, T, 2) in frames time (N, T); x is the slow axis."""
-    frames, height, width = level.shape[2:]
+def _residual(block: torch.nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(block, ResidualBlock)
+    y = relu(instance_norm(block.conv1(x)))
+    y = relu(instance_norm(block.conv2(y)))
+    if block.downsample is not None:
+        x = instance_norm(block.downsample(x))
+    return relu(x + y)
+
+
+def _patch(xy: Tensor) -> Tensor:
+    """The 49 places (..., 49, 2) around xy (..., 2); x is the slow axis."""
     around = torch.arange(-3.0, 4, device=xy.device)
-    offset = torch.cartesian_prod(around, around)  # (49, 2)
-    place = xy[:, :, None] + offset
-    when = time[:, :, None, None].expand(-1, -1, 49, 1)
-    place = torch.cat([place, when], -1)  # (N, T, 49, 3)
+    return xy[..., None, :] + torch.cartesian_prod(around, around)
+
+
+def _sample(volume: Tensor, place: Tensor) -> Tensor:
+    """From volume (b, C, t, h, w), at places (b, N, 49, 3) of (x, y, t): (b, C, N, 49)."""
+    frames, height, width = volume.shape[2:]
     most = place.new_tensor([width - 1, height - 1, max(1, frames - 1)])
-    found = grid_sample(
-        level, (2 * place / most - 1)[None], padding_mode="border", align_corners=True
-    )
-    return found[0].permute(1, 2, 3, 0)
+    grid = (2 * place / most - 1)[:, :, :, None]
+    return grid_sample(volume, grid, padding_mode="border", align_corners=True)[..., 0]
 
 
 def _block(block: torch.nn.Module, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -213,8 +243,8 @@ def ask(tracks: int, frames: int) -> Tensor:
 
 
 @torch.no_grad()
-def measure(setting: Setting) -> Measured:
-    """One run, after a small one that wakes up what is made at first use."""
+def measure(setting: Setting) -> list[Measured]:
+    """One run, onward and then backward, after a small one that wakes up what is slow at first."""
     torch.set_num_threads(setting.threads)
     torch.manual_seed(0)
     model = CoTracker3Offline().eval()
@@ -224,43 +254,60 @@ def measure(setting: Setting) -> Measured:
     video = film(setting.frames).to(setting.device)
     queries = ask(setting.tracks, setting.frames).to(setting.device)
     watch = Stopwatch(setting.device)
-    run = _plain(model, watch) if setting.way == "plain" else _ours(model, watch, setting.way)
-    run(video[:1, :, :64, :64], queries[:1] * 0, 1)
+    passes = _plain(model, watch) if setting.way == "plain" else _ours(model, watch, setting.way)
+    next(passes(video[:1, :, :64, :64], queries[:1] * 0, 1))
     watch.spent.clear()
-    before = _memory(setting.device)
-    processor = time.process_time()
-    xy = run(video, queries, setting.iterations)
-    spent = watch.spent
-    return Measured(
-        features=spent["features"],
-        correlation=spent["correlation"],
-        transformer=spent["transformer"],
-        processor=time.process_time() - processor,
-        peak=_memory(setting.device) - before,
-        xy=xy.cpu().numpy(),
-    )
+    before, start, processor = _memory(setting.device), watch.now(), time.process_time()
+    measured = []
+    for xy in passes(video, queries, setting.iterations):
+        measured.append(
+            Measured(
+                **{stage: watch.spent[stage] for stage in STAGES},
+                all=watch.now() - start,
+                processor=time.process_time() - processor,
+                peak=_memory(setting.device) - before,
+                xy=xy.cpu().numpy(),
+            )
+        )
+    return measured
 
 
-def _ours(
-    model: CoTracker3Offline, watch: Stopwatch, precision: str
-) -> Callable[[Tensor, Tensor, int], Tensor]:
+def _ours(model: CoTracker3Offline, watch: Stopwatch, precision: str) -> Passes:
     features = watch.watch("features", model.features)
     tokens = watch.watch("correlation", model._tokens)
     update = watch.watch("transformer", model.updateformer.forward)
     model.__dict__["_tokens"], model.updateformer.__dict__["forward"] = tokens, update
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return lambda video, queries, iters: model.refine(features(video, dtype=dtype), queries, iters)[
-        0
-    ]
+
+    def passes(video: Tensor, queries: Tensor, iters: int) -> Iterator[Tensor]:
+        pyramid = features(video, dtype=dtype)
+        yield model.refine(pyramid, queries, iters)[0]
+        backward = pyramid.look(torch.arange(len(video) - 1, -1, -1, device=video.device))
+        yield model.refine(backward, turned(queries, len(video)), iters)[0]
+
+    return passes
 
 
-def _plain(model: CoTracker3Offline, watch: Stopwatch) -> Callable[[Tensor, Tensor, int], Tensor]:
+def _plain(model: CoTracker3Offline, watch: Stopwatch) -> Passes:
     plain = Plain(model)
     features = watch.watch("features", plain.features)
-    compare = watch.watch("correlation", plain.compare)
-    update = watch.watch("transformer", plain.update)
-    plain.__dict__["compare"], plain.__dict__["update"] = compare, update
-    return lambda video, queries, iters: plain.refine(features(video), queries, iters)
+    for stage, name in (
+        ("correlation", "look"),
+        ("correlation", "compare"),
+        ("transformer", "update"),
+    ):
+        plain.__dict__[name] = watch.watch(stage, getattr(plain, name))
+
+    def passes(video: Tensor, queries: Tensor, iters: int) -> Iterator[Tensor]:
+        yield plain.refine(features(video), queries, iters)
+        yield plain.refine(features(video.flip(0)), turned(queries, len(video)), iters)
+
+    return passes
+
+
+def turned(queries: Tensor, frames: int) -> Tensor:
+    """The same queries (N, 3) in the film that runs backward."""
+    return torch.cat([frames - 1 - queries[:, :1], queries[:, 1:]], -1)
 
 
 def _memory(device: str) -> float:
@@ -270,35 +317,32 @@ def _memory(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def rows(measured: dict[str, Measured]) -> dict[str, tuple[object, ...]]:
-    """Figures of one setting, by way; the first one is what the others are compared with."""
-    first, reference = next(iter(measured.items()))
+def rows(measured: dict[str, list[Measured]]) -> dict[str, tuple[object, ...]]:
+    """Figures of one setting, by way; the first way is what the others are compared with."""
+    first = next(iter(measured.values()))
     told: dict[str, tuple[object, ...]] = {}
-    for way, one in measured.items():
-        off = np.linalg.norm(one.xy - reference.xy, axis=-1)
-        told[way] = (
-            one.features,
-            one.correlation,
-            one.transformer,
-            one.one_way,
-            f"{reference.one_way / one.one_way:.2f} x",
-            f"{reference.both_ways(first) / one.both_ways(way):.2f} x",
-            one.processor,
-            one.peak,
-            f"{np.median(off):.1e}",
-            f"{np.quantile(off, 0.99):.1e}",
-        )
+    for number, suffix in enumerate(("", ", and backward")):
+        for way, passes in measured.items():
+            one, reference = passes[number], first[number]
+            off = np.linalg.norm(one.xy - reference.xy, axis=-1)
+            told[way + suffix] = (
+                *(getattr(one, name) for name in (*STAGES, "all")),
+                f"{reference.all / one.all:.2f} x",
+                one.processor,
+                f"{reference.processor / one.processor:.2f} x",
+                one.peak,
+                f"{np.median(off):.1e}",
+                f"{np.quantile(off, 0.99):.1e}",
+            )
     return told
 
 
+STAGES = ("features", "correlation", "transformer")
 COLUMNS = (
-    "features s",
-    "correlation s",
-    "transformer s",
-    "all s",
+    *(f"{name} s" for name in (*STAGES, "all")),
     "faster",
-    "faster, both ways",
     "processor s",
+    "less processor",
     "peak MiB",
     "off px, median",
     "off px, 99 %",
@@ -307,10 +351,11 @@ COLUMNS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    settings = ["24x100", "32x256", "32x512", "48x256"]
+    parser.add_argument("--settings", nargs="+", default=settings, metavar="TxN")
     parser.add_argument(
-        "--settings", nargs="+", default=["24x100", "32x256", "32x512", "48x256"], metavar="TxN"
+        "--bfloat16", nargs="*", default=settings, metavar="TxN", help="in which of them as well"
     )
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--weights", type=Path)
@@ -321,7 +366,7 @@ def main() -> None:
     for name in given.settings:
         frames, tracks = map(int, name.split("x"))
         measured = {}
-        for way in given.ways:
+        for way in ("plain", "float32", *(["bfloat16"] if name in given.bfloat16 else [])):
             setting = Setting(
                 frames=frames,
                 tracks=tracks,
@@ -335,7 +380,13 @@ def main() -> None:
                 measured[way] = process.apply(measure, (setting,))
         caption = f"{frames} frames, {tracks} tracks"
         tables[caption] = Table(corner="way", columns=COLUMNS, rows=rows(measured))
-    report = Report(
+        report = _report(given, tables)
+        report.write(RESULTS, "trackers")  # after each setting: all of them take a while
+    print(report.markdown())  # noqa: T201
+
+
+def _report(given: argparse.Namespace, tables: dict[str, Table]) -> Report:
+    return Report(
         title="CoTracker3, ours and plain",
         conditions={
             "weights": given.weights.name if given.weights else "random, seed 0",
@@ -343,13 +394,12 @@ def main() -> None:
             "device": _name(given.device),
             "threads": given.threads,
             "load average": f"{os.getloadavg()[0]:.1f}",
-            "plain": "one batch of frames, sampling in space and time, all correlations kept",
-            "both ways": "from the stages: we compute features once, the plain way twice",
+            "plain": "what is known of the published program: one batch of frames, "
+            "three-dimensional sampling, all correlations kept, backward from pixels again",
+            "and backward": "both passes together",
         },
         tables=tables,
     )
-    print(report.markdown())  # noqa: T201
-    report.write(RESULTS, "trackers")
 
 
 def _name(device: str) -> str:

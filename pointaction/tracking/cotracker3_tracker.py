@@ -12,7 +12,7 @@ computed once for all groups and both ways.
 Shapes:  N tracks   T frames   S pyramid levels   K places of a patch   C feature channels
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -191,8 +191,9 @@ class CoTracker3:
         pyramid = film.pyramid(window, backward=backward)
         for group in groups:
             group.company_at(window[-1] if backward else window[0])
-            for _ in group.refine(self.model, pyramid, window, reached, self.iterations):
-                seen(len(window))
+            group.refine(
+                self.model, pyramid, window, reached, self.iterations, lambda: seen(len(window))
+            )
             if window.stop == film.frames:
                 group.looks = None
 
@@ -308,10 +309,11 @@ class _Group:
         window: range,
         reached: int,
         iterations: int,
-    ) -> Iterator[int]:
+        each: Callable[[], None],
+    ) -> None:
         """Follow all whose frame has come through `window`; `reached` is as far as they were.
 
-        Gives the number of each iteration when it is done.
+        `each` is called after each iteration.
         """
         come = self.asked[:, 0] < window.stop
         known = come & (self.asked[:, 0] < reached)
@@ -323,9 +325,7 @@ class _Group:
         if known.any():
             self._recall(state, known[come], known, window, reached)
         looks = self.looks if come.all() else self.looks[:, come]
-        for iteration in range(iterations):
-            state = model.iterate(pyramid, looks, state, 1)
-            yield iteration
+        state = model.iterate(pyramid, looks, state, iterations, each=each)
         for field, found in zip(self.belief, state, strict=True):
             field[come, window.start : window.stop] = found
 

@@ -9,8 +9,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from pointaction.tracking.cotracker3 import CoTracker3Offline, Pyramid, State, blend
+from pointaction.tracking.cotracker3 import (
+    VIRTUAL_TRACKS,
+    CoTracker3Offline,
+    Mlp,
+    Pyramid,
+    State,
+    blend,
+)
 from tests.pointaction.tracking.official import filled, video
 
 DATA = Path(__file__).parents[2] / "data"
@@ -159,6 +167,11 @@ def test_bfloat16_is_close_to_float32(model: CoTracker3Offline, small: Pyramid) 
     assert (xy - exact).norm(dim=-1).median() < 0.1 * way.norm(dim=-1).median()
 
 
+def test_nobody_to_follow_is_no_error(model: CoTracker3Offline, small: Pyramid) -> None:
+    xy, visibility, _ = model.refine(small, SMALL_QUERIES[:0], 1)
+    assert (xy.shape, visibility.shape) == ((4, 0, 2), (4, 0))
+
+
 def test_queries_and_features_are_not_changed(model: CoTracker3Offline, small: Pyramid) -> None:
     queries, maps = SMALL_QUERIES.clone(), [level.clone() for level in small.maps]
     first = model.refine(small, queries, 1)
@@ -191,3 +204,23 @@ def test_outside_the_picture_all_is_as_on_its_border() -> None:
     assert (seen[..., 0] == 0).all()
     assert seen[:, 0, 1].tolist() == [0, 0, 1, 2, 3, 4, 5]
     assert (patch(coordinates(20, 30), 1e12, 1e12) == torch.tensor([29.0, 19.0])).all()
+
+
+def test_an_mlp_is_its_formula() -> None:
+    random = torch.Generator().manual_seed(0)
+    x = 3 * torch.randn(2, 100, 4, generator=random)
+    for gelu in ("none", "tanh"):
+        mlp = Mlp(4, 8, 3, gelu=gelu)
+        with torch.no_grad():
+            expected = mlp.fc2(functional.gelu(mlp.fc1(x), approximate=gelu))
+            torch.testing.assert_close(mlp(x), expected, rtol=0, atol=1e-5)
+
+
+def test_virtual_tracks_start_the_same_in_all_frames(model: CoTracker3Offline) -> None:
+    """So their first block along time may look at one frame alone."""
+    block, virtual = model.updateformer.time_blocks[0], model.updateformer.virual_tracks
+    with torch.no_grad():
+        one, many = virtual[0].clone(), virtual[0].repeat(1, 5, 1)
+        block(one, rows=VIRTUAL_TRACKS)
+        block(many, rows=VIRTUAL_TRACKS)
+    torch.testing.assert_close(many, one.expand_as(many), rtol=0, atol=1e-5)

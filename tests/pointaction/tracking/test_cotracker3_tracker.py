@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -132,8 +133,18 @@ class Drifting(CoTracker3Offline):
         when = pyramid.maps[0][pyramid.order[queries[:, 0].long()]]
         return torch.cat([when[:, None], queries[:, 1:] / 4], 1)[None, :, None]
 
-    def iterate(self, pyramid: Pyramid, looks: Tensor, state: State, iters: int) -> State:
+    def iterate(
+        self,
+        pyramid: Pyramid,
+        looks: Tensor,
+        state: State,
+        iters: int,
+        *,
+        each: Callable[[], None] = lambda: None,
+    ) -> State:
         self.starts.append((pyramid, looks, state))
+        for _ in range(iters):
+            each()
         when, place = looks[0, :, 0].split([1, 2], -1)
         since = pyramid.maps[0][pyramid.order] - when  # (N, T)
         sure = torch.full_like(since, 5.0)
