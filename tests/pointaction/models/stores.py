@@ -68,7 +68,8 @@ def pretend(store: Path, name: str, sha256: str = "7" * 64) -> None:
 def install(store: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
     """Pull these weights as those of the download."""
     file = store / "official.safetensors"
-    save_file(weights, file)
+    # A network that has answered may lie in memory otherwise.
+    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, file)
     download = replace(find_download(store, name), sha256=None)  # not the official ones
     pull(store, download, file=file, accept_licence=True)
     file.unlink()
