@@ -20,7 +20,6 @@ from rich.markdown import Markdown
 from torch import Generator, Tensor
 
 from benchmarks.machine import describe, write
-from pointaction.pipeline import to_units
 from pointaction.synthetic.filming import film
 from pointaction.synthetic.noise import TrackerNoise, track_imperfectly
 from pointaction.synthetic.programs import sample_programs
@@ -29,6 +28,7 @@ from pointaction.synthetic.score import Score
 from pointaction.synthetic.stage import perform
 from pointaction.synthetic.vocabulary import LABELS, build
 from pointaction.tokens.resample import resample
+from pointaction.tokens.units import to_units
 from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.queries import random_queries
 from pointaction.video.decode import decode

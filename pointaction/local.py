@@ -47,12 +47,7 @@ class LocalService:
         entry = self.recogniser.entry
         best = list(recognition.scores.items())[:top_k]
         return {
-            "model": {
-                "name": entry.name,
-                "version": entry.version,
-                "digest": entry.digest,
-                "licence": entry.licence,
-            },
+            "model": entry.told(),
             "tracker": tracker.to_json() if tracker else None,
             "depth": depth.to_json() if depth else None,
             "predictions": [{"label": label, "score": score} for label, score in best],

@@ -24,7 +24,7 @@ from pointaction.models.traction import TrAction
 from pointaction.models.views import answer
 from pointaction.tokens.normalise import geometry
 from pointaction.tokens.resample import resample
-from pointaction.tokens.units import to_units as to_units
+from pointaction.tokens.units import to_units
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.queries import random_queries

@@ -1,10 +1,12 @@
 """Progress bars of the commands, on standard error, so that answers can be piped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pointaction.count import Count
 
 
 def bars(*, quiet: bool = False) -> Progress:
@@ -21,7 +23,7 @@ def bars(*, quiet: bool = False) -> Progress:
 
 
 @contextmanager
-def counting(name: str) -> Iterator[Callable[[int, int], None]]:
+def counting(name: str) -> Iterator[Count]:
     """A bar for work that says how many of how many are done."""
     with bars() as progress:
         task = progress.add_task(name, total=None)

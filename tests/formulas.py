@@ -4,8 +4,12 @@ The formulas are those of the README beside the reference outputs. Millions of w
 the repository; so they are made again, in a second or two, and never change.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 
 def unit(count: int, number: int) -> NDArray[np.float64]:
@@ -17,6 +21,14 @@ def unit(count: int, number: int) -> NDArray[np.float64]:
     x *= np.uint32(0xC2B2AE35)
     x ^= x >> np.uint32(16)
     return x / 2.0**31 - 1
+
+
+def fill(model: nn.Module, scale: Callable[[str, torch.Size], tuple[float, float]]) -> None:
+    """Give every parameter its values; `scale` tells the offset and the scale of each, by name."""
+    for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
+        offset, factor = scale(name, parameter.shape)
+        values = offset + factor * unit(parameter.numel(), number)
+        parameter.data = torch.from_numpy(values.astype(np.float32)).view(parameter.shape)
 
 
 def film(frames: int, height: int, width: int) -> NDArray[np.uint8]:

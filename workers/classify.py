@@ -96,12 +96,7 @@ def recognise(
         attention=np.asarray(seen.attention, np.float16),
         tracks_key=tracks_key(job.content, making),
         clip=clip,
-        model={
-            "name": entry.name,
-            "version": entry.version,
-            "digest": entry.digest,
-            "licence": entry.licence,
-        },
+        model=entry.told(),
         tracker=making.tracker.to_json() if making.tracker else None,
         depth=depth.to_json() if depth else None,
         notes=entry.notes(depth.name if depth else None),

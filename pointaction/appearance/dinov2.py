@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
-from pointaction.models.dinov2 import PATCH, DINOv2
+from pointaction.models.dinov2 import DEVIATION, MEAN, PATCH, DINOv2
 
 _GRID = 16
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,7 @@ class DINOv2Patches:
         squares = [
             cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA) for frame in clip.frames
         ]
-        pictures = (np.stack(squares) / 255 - _MEAN) / _DEVIATION
+        pictures = (np.stack(squares) / 255 - MEAN) / DEVIATION
         pixels = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
         last = self.network.config.layers - 1
         with torch.inference_mode():

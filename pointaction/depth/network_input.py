@@ -13,12 +13,10 @@ import math
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from pointaction.models.dinov2 import PATCH
+from pointaction.models.dinov2 import DEVIATION, MEAN, PATCH
 
 INPUT_SIZE = 518  # the short side that the networks were trained on
 _LONG = 1.78  # longer pictures than 16:9 get a smaller size, or they would not fit in memory
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def network_size(size: tuple[int, int], input_size: int = INPUT_SIZE) -> tuple[int, int]:
@@ -40,5 +38,5 @@ def network_input(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """Pictures (F, 3, h, w) of `size` (h, w) from frames (F, H, W, 3) in 0..255."""
     pictures = frames.permute(0, 3, 1, 2).float() / 255
     pictures = interpolate(pictures, size, mode="bicubic", align_corners=False)
-    mean, deviation = (pictures.new_tensor(each)[:, None, None] for each in (_MEAN, _DEVIATION))
+    mean, deviation = (pictures.new_tensor(each)[:, None, None] for each in (MEAN, DEVIATION))
     return (pictures - mean) / deviation

@@ -17,8 +17,8 @@ Shapes:  N tracks   T frames   S = T - 1 steps   C cells of time   K neighbours 
 import torch
 from torch import Tensor
 
-from pointaction.pipeline import to_units
 from pointaction.tokens.resample import resample
+from pointaction.tokens.units import to_units
 from pointaction.tracks import Tracks
 
 FRAMES = 32

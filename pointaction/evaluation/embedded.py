@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pointaction.count import Count
 from pointaction.datasets.annotations import Item
 from pointaction.datasets.layouts import EVERY_FRAME, cut_of
 from pointaction.errors import InputError, PointActionError
-from pointaction.evaluation.followed import Progress, follow_file
+from pointaction.evaluation.followed import follow_file
 from pointaction.models.traction import TrackEncoder
 from pointaction.pipeline import inputs
 
@@ -32,7 +33,7 @@ def embed_items(
     *,
     tracks: int,
     cache: Path | None,
-    progress: Progress,
+    progress: Count,
     failed: Callable[[Path, Exception], None],
 ) -> Embedded:
     """All frames of every clip, interpolated to the model's clock (TrAction, appendix E).

@@ -1,17 +1,15 @@
 """Real clips with their tracks, followed once and kept for everything that is compared on them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointaction.count import Count
 from pointaction.errors import InputError
 from pointaction.pipeline import track_clip
 from pointaction.tracks import Tracks
 from pointaction.version import TRACKER_VERSION
 from pointaction.video.container import SUFFIXES
 from pointaction.video.cut import WHOLE, Cut, decode_cut, file_digest
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class Followed:
 
 
 def follow_folder(
-    folder: Path, *, tracks: int, cache: Path | None, progress: Progress
+    folder: Path, *, tracks: int, cache: Path | None, progress: Count
 ) -> list[Followed]:
     """Every clip of folder/<label>/, in order; InputError for a folder that is laid out otherwise.
 

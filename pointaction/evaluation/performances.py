@@ -23,9 +23,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from pointaction.count import Count
 from pointaction.depth.looming import looming
 from pointaction.errors import InputError
 from pointaction.models.views import answer
+from pointaction.synthetic.filming import SIDE, film
 from pointaction.synthetic.noise import TrackerNoise, track_imperfectly
 from pointaction.synthetic.programs import sample_programs
 from pointaction.synthetic.scenes import Scenes, follow
@@ -33,6 +35,7 @@ from pointaction.synthetic.stage import perform, sample_scenes
 from pointaction.synthetic.variety import TRAINING, WIDE
 from pointaction.synthetic.vocabulary import LABELS
 from pointaction.tokens.normalise import geometry
+from pointaction.tokens.units import to_units
 
 if TYPE_CHECKING:
     from pointaction.pipeline import Recogniser
@@ -41,8 +44,6 @@ HELD_OUT_SEED = 9_000_000_000
 UNNAMED = -1  # the label of a motion that has no name
 FRAMES = 32  # of a performance
 _CHUNK = 16
-
-Progress = Callable[[int, int], None]  # clips done, clips in all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class Sight:
 
 EXACT = Sight()
 TRACKED = Sight(noise=TrackerNoise())
-PIXELS = Sight(side=320)
+PIXELS = Sight(side=SIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ def see(
     programme: Programme,
     sight: Sight,
     *,
-    progress: Progress,
+    progress: Count,
     pool: Executor | None = None,
 ) -> Seen:
     """Perform the programme before a model; a pool of `performers` shares the looking."""
@@ -229,8 +230,7 @@ def look_at_tracks(scenes: Scenes, sight: Sight, *, clock: int, generator: Gener
 
 def look_at_pixels(scenes: Scenes, sight: Sight, *, clock: int, generator: Generator) -> Inputs:
     """Scene by scene: drawn, tracked and lifted as a user's clip is."""
-    from pointaction.pipeline import to_units, track_clip
-    from pointaction.synthetic.filming import film
+    from pointaction.pipeline import track_clip
     from pointaction.tokens.resample import resample
 
     assert sight.side is not None  # the caller asks for pixels

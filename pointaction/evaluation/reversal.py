@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.clip import Clip
+from pointaction.count import Count
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.evaluation.report import Table
@@ -25,7 +26,6 @@ from pointaction.tracks import Tracks
 from pointaction.video.container import SUFFIXES
 from pointaction.video.decode import decode
 
-Progress = Callable[[int, int], None]  # clips done, clips in all
 Naming = Callable[[str], str | None]
 """What a motion is called in a view; None where it has no name there."""
 
@@ -64,7 +64,7 @@ def clips_in(places: Sequence[Path]) -> list[Path]:
 
 
 def answer_views(
-    recogniser: Recogniser, paths: Sequence[Path], *, tracks: int, progress: Progress
+    recogniser: Recogniser, paths: Sequence[Path], *, tracks: int, progress: Count
 ) -> list[Answers]:
     """Every clip and its four views, each with `tracks` points."""
     found = []

@@ -53,6 +53,15 @@ class Entry:
             return self.sha256
         return hashlib.sha256(f"{self.sha256}\n{''.join(more)}".encode()).hexdigest()
 
+    def told(self) -> dict[str, str]:
+        """What an answer says of the model behind it."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "digest": self.digest,
+            "licence": self.licence,
+        }
+
     def notes(self, depth: str | None) -> list[str]:
         """What to bear in mind of an answer on tracks with this depth; None: nobody knows which."""
         trained = self.inputs.get("depth")

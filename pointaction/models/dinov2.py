@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
 
 PATCH = 14  # pixels
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in 0..1
 _GRID = 37  # patches a side that the position table was trained on: 518 pixels
 
 

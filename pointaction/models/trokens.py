@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import (
     cross_entropy,
-    gelu,
     grid_sample,
     normalize,
     relu,
@@ -29,6 +28,7 @@ from torch.nn.functional import (
 
 from pointaction.errors import InputError
 from pointaction.fewshot.sets import mean_hausdorff
+from pointaction.models.dinov2 import MLP
 from pointaction.models.traction import relative_motion
 from pointaction.tokens.hod import oriented_displacements
 from pointaction.tokens.relative import farthest_tracks, in_order, relative_displacements
@@ -98,16 +98,6 @@ class Attention(nn.Module):
         q, k, v = qkv.transpose(-3, -2)  # each (..., H, L, E)
         y = scaled_dot_product_attention(q, k, v, attn_mask=readable[..., None, :, :])
         return self.proj(y.transpose(-3, -2).flatten(-2))
-
-
-class MLP(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(gelu(self.fc1(x)))
 
 
 class Block(nn.Module):

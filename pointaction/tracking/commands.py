@@ -13,6 +13,7 @@ from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
 from pointaction.errors import InputError
 from pointaction.methods import Precision, Running
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.commands import Store
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS, TrackerMethod
 
 out = Console()
@@ -37,9 +38,7 @@ def track(
     depth: Annotated[str, typer.Option(help=DEPTH_HELP)] = DEFAULT_DEPTH,
     device: Device = "cpu",
     precision: Rounding = "float32",
-    store: Annotated[
-        Path, typer.Option(envvar="POINTACTION_MODEL_STORE", help="Model store.")
-    ] = DEFAULT_STORE,
+    store: Store = DEFAULT_STORE,
 ) -> None:
     """Follow points through a clip and write them to a file that holds no picture."""
     from pointaction.progress import counting

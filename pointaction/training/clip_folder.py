@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pointaction.count import Count
 from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.followed import follow_file
 from pointaction.tracks import Tracks
@@ -81,7 +82,7 @@ def follow_clips(
     *,
     tracks: int,
     cache: Path,
-    progress: Callable[[int, int], None],
+    progress: Count,
     failed: Callable[[Path, Exception], None],
 ) -> list[FollowedClip]:
     """The clips with their tracks; one that cannot be read is told to `failed` and left out."""

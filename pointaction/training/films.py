@@ -13,7 +13,6 @@ Shapes:  B clips   N tracks   T frames
 
 import hashlib
 import os
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 
+from pointaction.count import Count
 from pointaction.errors import InputError
 from pointaction.models.digests import digest
 from pointaction.synthetic.filming import film
@@ -83,7 +83,7 @@ def make_films(
     *,
     clips: int,
     seed: int,
-    progress: Callable[[int, int], None],
+    progress: Count,
     pool: Executor | None = None,
 ) -> None:
     """Draw and follow clips, 16 to a file; files that are there already are left as they are."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from pointaction.count import Count
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.models.catalog import Entry, find, verify
@@ -79,7 +80,7 @@ class Wish:
 class Watcher:
     """Whom to tell how it goes on."""
 
-    following: Callable[[int, int], None]  # clips done, clips in all
+    following: Count  # of clips
     failed: Callable[[Path, Exception], None]
     training: Callable[[Run], Report]
 

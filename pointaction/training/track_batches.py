@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from pointaction.depth.looming import looming
-from pointaction.pipeline import to_units
 from pointaction.tokens.normalise import geometry
 from pointaction.tokens.resample import resample
+from pointaction.tokens.units import to_units
 from pointaction.tracks import Tracks
 from pointaction.training.augment import Augmentation, augment
 from pointaction.training.batch import Batch

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pointaction.depth.video_depth_anything import VideoDepthNetwork, video_depth_anything_small
-from tests.formulas import unit
+from tests.formulas import fill
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"  # whole outputs, where they are at hand
 DATA = Path(__file__).parents[2] / "data"  # samples of them
@@ -21,10 +21,7 @@ DATA = Path(__file__).parents[2] / "data"  # samples of them
 def filled() -> VideoDepthNetwork:
     """The network with its weights filled in; shared by the tests, which do not change it."""
     network = video_depth_anything_small()
-    for number, (name, parameter) in enumerate(sorted(network.named_parameters())):
-        offset, factor = scale(name, parameter.shape)
-        values = offset + factor * unit(parameter.numel(), number)
-        parameter.data = torch.from_numpy(values.astype(np.float32)).view(parameter.shape)
+    fill(network, scale)
     return network.eval()
 
 

@@ -21,7 +21,7 @@ from pointaction.models.trokens import (
     released_episode_logits,
     trokens_tiny,
 )
-from tests.formulas import unit
+from tests.formulas import fill, unit
 from tests.goldens import SHARED, Arrays, needs_shared, recorded, reference
 
 RELEASED = TrokensConfig(points=16, appearance=384, width=384, as_released=True)
@@ -32,10 +32,7 @@ TINY = TrokensConfig(points=6, appearance=None, width=16, heads=2, classes=3, gr
 def released() -> Trokens:
     """The model that the reference outputs were made with, by the formulas beside them."""
     model = Trokens(RELEASED)
-    for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
-        offset, factor = scale(name, parameter.shape)
-        values = offset + factor * unit(parameter.numel(), number)
-        parameter.data = torch.from_numpy(values.astype(np.float32)).view(parameter.shape)
+    fill(model, scale)
     return model.eval().requires_grad_(False)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pointaction.tracking.cotracker3 import CoTracker3Offline
-from tests.formulas import film, unit
+from tests.formulas import fill, film
 
 
 def scale(name: str, shape: torch.Size) -> tuple[float, float]:
@@ -30,10 +30,7 @@ def scale(name: str, shape: torch.Size) -> tuple[float, float]:
 def filled() -> CoTracker3Offline:
     """The model with its weights filled in; shared by the tests, which do not change it."""
     model = CoTracker3Offline()
-    for number, (name, parameter) in enumerate(sorted(model.named_parameters())):
-        offset, factor = scale(name, parameter.shape)
-        values = offset + factor * unit(parameter.numel(), number)
-        parameter.data = torch.from_numpy(values.astype(np.float32)).view(parameter.shape)
+    fill(model, scale)
     return model.eval()
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,14 +18,8 @@ from pointaction.tracking.cotracker3 import (
     State,
     blend,
 )
+from tests.goldens import SHARED, needs_shared, recorded, reference
 from tests.pointaction.tracking.official import filled, video
-
-DATA = Path(__file__).parents[2] / "data"
-SHARED = Path(__file__).parents[4] / "shared"
-
-needs_shared = pytest.mark.skipif(
-    not SHARED.exists(), reason="the reference outputs are not beside the checkout"
-)
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +38,6 @@ def small(model: CoTracker3Offline) -> Pyramid:
 
 
 SMALL_QUERIES = torch.tensor([[0, 20, 30], [2, 41.3, 12.7], [3, 50, 60]])
-
-
-def recorded(name: str) -> dict[str, NDArray[np.float32]]:
-    with np.load(DATA / f"{name}.npz", allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def reference(name: str) -> dict[str, NDArray[np.float32]]:
-    with np.load(SHARED / "golden" / f"{name}.npz", allow_pickle=False) as arrays:
-        return dict(arrays)
 
 
 def close(ours: Tensor, theirs: NDArray[np.float32], within: float) -> None:
