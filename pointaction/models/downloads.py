@@ -18,7 +18,7 @@ class Download:
     """Weights that `pointaction models pull` can fetch."""
 
     name: str
-    task: str  # "tracking" or "depth"
+    task: str  # "tracking", "depth" or "appearance"
     builder: str  # key of pointaction.models.networks.NETWORKS
     says: str  # what it is, in one line
     url: str

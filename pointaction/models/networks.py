@@ -14,11 +14,14 @@ from pointaction.depth.video_depth_anything import (
     video_depth_anything_small,
 )
 from pointaction.errors import DamagedWeights
+from pointaction.models.dinov2 import dinov2_base, dinov2_small
 from pointaction.models.downloads import Download, verified
 from pointaction.tracking.cotracker3 import CoTracker3Offline
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "cotracker3": CoTracker3Offline,
+    "dinov2_small": dinov2_small,
+    "dinov2_base": dinov2_base,
     "depth_anything_v2_small": depth_anything_v2_small,
     "video_depth_anything_small": video_depth_anything_small,
     "video_depth_anything_base": video_depth_anything_base,
