@@ -27,6 +27,7 @@ from pointaction.tokens.resample import resample
 from pointaction.tokens.units import to_units
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.lucas_kanade import LucasKanade
+from pointaction.tracking.points import Choose
 from pointaction.tracking.queries import random_queries
 from pointaction.tracks import Tracks
 
@@ -74,22 +75,30 @@ def track_clip(
     clip: Clip,
     *,
     tracks: int = 512,
+    choose: Choose = random_queries,
     tracker: Tracker | None = None,
     lifter: Lifter | None = None,
     report: Report = silent,
 ) -> Tracks:
-    """Follow `tracks` points through the clip and give them depth.
+    """Choose `tracks` points of the clip, follow them and give them depth.
 
-    The points are random in space and time, seeded by the clip's hash.
+    By default the points are random in space and time, seeded by the clip's hash.
     """
-    followed = follow(clip, tracker or LucasKanade(), tracks=tracks, report=report)
+    followed = follow(clip, tracker or LucasKanade(), tracks=tracks, choose=choose, report=report)
     return lift_clip(clip, followed, lifter or Looming(), report=report)
 
 
-def follow(clip: Clip, tracker: Tracker, *, tracks: int, report: Report = silent) -> Tracks:
+def follow(
+    clip: Clip,
+    tracker: Tracker,
+    *,
+    tracks: int,
+    choose: Choose = random_queries,
+    report: Report = silent,
+) -> Tracks:
     """The first half of `track_clip`: tracks without depth."""
     enter("track", report)
-    return tracker.track(clip, random_queries(clip, tracks), count=within("track", report))
+    return tracker.track(clip, choose(clip, tracks), count=within("track", report))
 
 
 def lift_clip(clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report = silent) -> Tracks:

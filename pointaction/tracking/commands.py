@@ -14,11 +14,13 @@ from pointaction.errors import InputError
 from pointaction.methods import Precision, Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
+from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS, TrackerMethod
 
 out = Console()
 err = Console(stderr=True)
 
+POINTS_HELP = f"Which points to follow: {', '.join(POINTS)}."
 TRACKER_HELP = f"Follows the points: {', '.join(TRACKERS)}."
 DEPTH_HELP = f"Gives them depth: {', '.join(LIFTERS)}."
 Device = Annotated[
@@ -34,6 +36,7 @@ def track(
     output: Annotated[Path, typer.Option("-o", "--output", help="A .tracks.npz to write.")],
     tracks: Annotated[int, typer.Option(min=1, max=10_000, help="Points to follow.")] = 512,
     frames: Annotated[str, typer.Option(help="How many, evenly in time, or: all.")] = "32",
+    points: Annotated[str, typer.Option(help=POINTS_HELP)] = DEFAULT_POINTS,
     tracker: Annotated[str, typer.Option(help=TRACKER_HELP)] = DEFAULT_TRACKER,
     depth: Annotated[str, typer.Option(help=DEPTH_HELP)] = DEFAULT_DEPTH,
     device: Device = "cpu",
@@ -42,15 +45,15 @@ def track(
 ) -> None:
     """Follow points through a clip and write them to a file that holds no picture."""
     from pointaction.progress import counting
-    from pointaction.tracking.queries import random_queries
 
     running = Running(device=device, precision=precision)
     method, lifting = chosen(tracker, TRACKERS), chosen(depth, LIFTERS)
+    choosing = chosen(points, POINTS)
     follower, lifter = method.open(store, running), lifting.open(store, running)
     clip = _decoded(file, _count(frames), method)
-    queries = random_queries(clip, tracks)
+    queries = choosing.open(store, running)(clip, tracks)
     height, width = clip.size
-    err.print(f"{len(clip.frames)} frames of {width} x {height}, {tracks} points")
+    err.print(f"{len(clip.frames)} frames of {width} x {height}, {len(queries)} points")
     seconds = follower.expected_seconds(clip, queries), lifter.expected_seconds(clip)
     err.print(f"{tracker}: about {span(seconds[0])}; {depth}: about {span(seconds[1])}")
     start = perf_counter()
@@ -61,7 +64,8 @@ def track(
         lifted = lifter.lift(clip, followed, count=count)
     lifted.save(output)
     err.print(f"took {span(perf_counter() - start)}")
-    for used in (method.used(store, running), lifting.used(store, running)):
+    for each in (choosing, method, lifting):
+        used = each.used(store, running)
         out.print(f"{used.name} {used.version}, {used.licence}")
     share = lifted.visible.mean()
     out.print(f"{output}: {len(lifted.xy)} tracks, {share:.0%} of their frames visible")

@@ -32,3 +32,11 @@ def grid_queries(clip: Clip, *, rows: int, columns: int, frame: int) -> NDArray[
     grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
     when = np.full(grid_x.size, frame)
     return np.stack([when, grid_x.ravel(), grid_y.ravel()], -1).astype(np.float32)
+
+
+def even_queries(clip: Clip, count: int) -> NDArray[np.float32]:
+    """About `count` queries on a grid of squares in the middle frame, as TATs has them."""
+    height, width = clip.size
+    rows = max(1, round((count * height / width) ** 0.5))
+    columns = max(1, round(count / rows))
+    return grid_queries(clip, rows=rows, columns=columns, frame=len(clip.frames) // 2)
