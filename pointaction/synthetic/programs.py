@@ -22,32 +22,48 @@ Family = Callable[[Draw], Score]
 
 
 def sample_programs(count: int, generator: Generator) -> Score:
-    """`count` programs, one a row; row 2i + 1 may be a sibling of row 2i."""
-    chosen = torch.multinomial(_SHARES, (count + 1) // 2, replacement=True, generator=generator)
+    """`count` programs, one a row, no two the same; row 2i + 1 may be a sibling of row 2i."""
+    half = (count + 1) // 2
+    first = _composed(half, generator)
+    both = Score.join([first, _siblings(first, _composed(half, generator), generator)])
+    order = torch.arange(2 * half).view(2, -1).T.flatten()
+    return both.rows(order[:count])
+
+
+def _composed(count: int, generator: Generator) -> Score:
+    """Programs that have nothing to do with each other."""
+    chosen = torch.multinomial(_SHARES, count, replacement=True, generator=generator)
     scores, places = [], []
     for number, family in enumerate(_FAMILIES):
         rows = (chosen == number).nonzero()[:, 0]
         if len(rows):
             scores.append(family(Draw(count=len(rows), generator=generator)))
             places.append(rows)
-    first = Score.join(scores).rows(torch.cat(places).argsort())
-    second = _siblings(first, generator)
-    both = Score.join([first, second])
-    order = torch.arange(2 * len(first)).view(2, -1).T.flatten()
-    return both.rows(order[:count])
+    return Score.join(scores).rows(torch.cat(places).argsort())
 
 
-def _siblings(score: Score, generator: Generator) -> Score:
-    """Every row in reverse, mirrored or upside down; or exchanged for another family's."""
+def _siblings(score: Score, others: Score, generator: Generator) -> Score:
+    """Every row in reverse, mirrored or upside down; or in its place that of `others`."""
     n = len(score)
     kind = torch.randint(4, (n,), generator=generator)
-    fresh = score.rows(torch.randperm(n, generator=generator))
-    choices = [score.reversed(), flipped(score, axis=0), flipped(score, axis=1), fresh]
     # What is upside down must not stand on the ground, and a stroke and its reverse must differ.
     rooted = score.upright | score.grounded | (score.cast == Cast.FIGURE)
     kind = torch.where(rooted & (kind == 2), 0, kind)
-    joined = Score.join(choices)
+    turned = [score.reversed(), flipped(score, axis=0), flipped(score, axis=1)]
+    own = torch.stack([_same(score, each) for each in turned])  # (3, n) who is its own image
+    kind = torch.where(own[kind.clamp(max=2), torch.arange(n)], 3, kind)
+    joined = Score.join([*turned, others])
     return joined.rows(kind * n + torch.arange(n))
+
+
+def _same(score: Score, other: Score) -> Tensor:
+    """(n,) whether a row is the same program in both."""
+    same = torch.ones(len(score), dtype=torch.bool)
+    for part in fields(score):
+        pair = (getattr(each, part.name).float() for each in (score, other))
+        one, two = (each.reshape(len(score), -1) for each in pair)
+        same &= torch.isclose(one, two, atol=1e-6).all(1)
+    return same
 
 
 def flipped(score: Score, *, axis: int) -> Score:
