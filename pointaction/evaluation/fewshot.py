@@ -3,7 +3,7 @@
 A contender is anything that says how near queries are to the examples of each class: a frozen
 encoder, or a baseline without learning. All are asked the same episodes about the same tracks.
 
-Shapes:  n clips   D width of the features   S shots   Q queries
+Shapes:  n clips   D width of the features   S shots   Q queries   E episodes
 """
 
 import math
@@ -54,6 +54,16 @@ class FewShot:
     half_width: float  # of its 95 % interval over episodes
     shots: int
 
+    @classmethod
+    def over(cls, accuracies: Tensor, shots: int) -> "FewShot":
+        """The mean of the episodes' accuracies (E,)."""
+        spread = accuracies.std().item() if len(accuracies) > 1 else math.nan
+        return cls(
+            mean=accuracies.mean().item(),
+            half_width=1.96 * spread / math.sqrt(len(accuracies)),
+            shots=shots,
+        )
+
     def __str__(self) -> str:
         return f"{self.mean:.1%} ± {self.half_width:.1%}"
 
@@ -72,20 +82,19 @@ def answers(
         yield query, labels[episode.support[:, 0]][choice]
 
 
-def evaluate_episodes(labels: Tensor, contender: Contender, trial: Trial, *, shots: int) -> FewShot:
-    """Accuracy on clips with `labels` (n,), episode by episode."""
-    right = torch.tensor(
+def accuracies(labels: Tensor, contender: Contender, trial: Trial, *, shots: int) -> Tensor:
+    """Accuracy (E,) on clips with `labels` (n,), episode by episode."""
+    return torch.tensor(
         [
             (said == labels[query]).float().mean()
             for query, said in answers(labels, contender, trial, shots=shots)
         ]
     )
-    spread = right.std().item() if len(right) > 1 else math.nan
-    return FewShot(
-        mean=right.mean().item(),
-        half_width=1.96 * spread / math.sqrt(len(right)),
-        shots=shots,
-    )
+
+
+def evaluate_episodes(labels: Tensor, contender: Contender, trial: Trial, *, shots: int) -> FewShot:
+    """Mean accuracy on clips with `labels` (n,)."""
+    return FewShot.over(accuracies(labels, contender, trial, shots=shots), shots)
 
 
 def compare(
