@@ -18,7 +18,10 @@ from rich.console import Console
 
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.errors import InputError, PointActionError
+from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.commands import evaluation
+from pointaction.evaluation.episode_commands import episodes
+from pointaction.fewshot.commands import episode
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import models
@@ -26,6 +29,7 @@ from pointaction.progress import bars
 from pointaction.tracking.commands import DEPTH_HELP, TRACKER_HELP, Device, Rounding, track
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.training.commands import film, finetune, grow, pretrain, train
+from pointaction.training.episode_commands import train_episodes
 from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
@@ -77,7 +81,7 @@ def classify(
     from pointaction.local import LocalService
     from pointaction.remote import RemoteService
 
-    paths = _expand(files)
+    paths = expand(files)
     service: Service = (
         LocalService(
             STORE,
@@ -122,9 +126,13 @@ app.command()(pretrain)
 app.command()(film)
 app.command()(grow)
 app.command()(finetune)
+app.command()(train_episodes)
 
+evaluation.command()(episodes)
+evaluation.command()(fewshot_benchmark)
 app.add_typer(evaluation, name="evaluate")
 app.add_typer(models, name="models")
+app.add_typer(episode, name="episode")
 
 
 @app.command()
@@ -141,7 +149,7 @@ def render(
     out.print(f"{output}: {motion}")
 
 
-def _expand(patterns: list[str]) -> list[Path]:
+def expand(patterns: list[str]) -> list[Path]:
     """Files, folders and globs as files, each once, in order."""
     paths: dict[Path, None] = {}
     for pattern in patterns:

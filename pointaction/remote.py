@@ -1,12 +1,16 @@
-"""Classify on a PointAction server, over HTTP."""
+"""A PointAction server, over HTTP."""
 
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from pointaction.errors import InputError, PointActionError
+
+Example = tuple[str, Path]  # label, and the clip or tracks file
 
 _PATIENCE_S = 600.0
 
@@ -31,20 +35,35 @@ class RemoteService:
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The server's answer for a clip or a `.tracks.npz`; raises PointActionError."""
-        if not path.is_file():
-            raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
-        part = "tracks" if path.suffix == ".npz" else "clip"
-        asked = {"model": self.model} | (self.of_clips if part == "clip" else {})
-        fields = {"top_k": str(top_k)} | {name: value for name, value in asked.items() if value}
-        with path.open("rb") as file:
-            answer = self._ask(
-                "POST",
-                "/classify",
-                data=fields,
-                files={part: (path.name, file)},
-                headers={"Prefer": "wait=30"},
-            )
-        return self._finished(answer) if answer.status_code == 202 else dict(answer.json())
+        asked = {"model": self.model} | ({} if _holds_tracks(path) else self.of_clips)
+        return self._question("/classify", path, asked, top_k=top_k)
+
+    def match(self, episode: str, path: Path, *, top_k: int) -> dict[str, Any]:
+        """The same, of an episode's classes."""
+        return self._question(f"/episodes/{episode}/classify", path, {}, top_k=top_k)
+
+    def create_episode(
+        self, examples: Sequence[Example], *, name: str = "", head: str | None = None
+    ) -> dict[str, Any]:
+        """Teach actions; the episode, whose examples are pending still."""
+        asked = {"name": name, "head": head, "model": self.model, **self.of_clips}
+        return self._send_examples("/episodes", examples, asked)
+
+    def add_examples(self, episode: str, examples: Sequence[Example]) -> dict[str, Any]:
+        """Teach more; the episode with them."""
+        return self._send_examples(f"/episodes/{episode}/support", examples, {})
+
+    def episodes(self) -> list[dict[str, Any]]:
+        """Those that this key has made, the newest first."""
+        return list(self._ask("GET", "/episodes").json())
+
+    def episode(self, episode: str) -> dict[str, Any]:
+        """One of them."""
+        return dict(self._ask("GET", f"/episodes/{episode}").json())
+
+    def delete_episode(self, episode: str) -> None:
+        """Forget it and its examples."""
+        self._ask("DELETE", f"/episodes/{episode}")
 
     def draw(self, path: Path, answer: dict[str, Any], target: Path) -> None:
         """Fetch the drawing of an answered clip; `.png` gives a contact sheet, else mp4."""
@@ -60,6 +79,34 @@ class RemoteService:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+
+    def _question(
+        self, where: str, path: Path, asked: Mapping[str, str | None], *, top_k: int
+    ) -> dict[str, Any]:
+        if not path.is_file():
+            raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
+        part = "tracks" if _holds_tracks(path) else "clip"
+        with path.open("rb") as file:
+            answer = self._ask(
+                "POST",
+                where,
+                data={"top_k": str(top_k)} | _given(asked),
+                files={part: (path.name, file)},
+                headers={"Prefer": "wait=30"},
+            )
+        return self._finished(answer) if answer.status_code == 202 else dict(answer.json())
+
+    def _send_examples(
+        self, where: str, examples: Sequence[Example], asked: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        labels = [label for label, _ in examples]
+        with ExitStack() as stack:
+            files = [
+                ("support", (path.name, stack.enter_context(path.open("rb"))))
+                for _, path in examples
+            ]
+            data = {**_given(asked), "labels": labels}
+            return dict(self._ask("POST", where, data=data, files=files).json())
 
     def _finished(self, accepted: httpx.Response) -> dict[str, Any]:
         """Ask until the job is done; its result, or its problem as an error."""
@@ -94,6 +141,14 @@ class RemoteService:
         if answer.is_error:
             raise _as_error(answer)
         return answer
+
+
+def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in asked.items() if value}
+
+
+def _holds_tracks(path: Path) -> bool:
+    return path.suffix == ".npz"
 
 
 def _as_error(answer: httpx.Response) -> PointActionError:

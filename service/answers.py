@@ -1,5 +1,7 @@
 """The JSON that routes answer with. `docs/` and the OpenAPI schema show these."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,7 +11,8 @@ from pointaction.methods import LICENCE, Method, Used
 from pointaction.models.catalog import Entry
 from pointaction.models.downloads import Download
 from service import problems
-from workers.jobs import Job, State
+from workers.episodes import Episode, Example
+from workers.jobs import Job, Kind, State
 
 _DIGEST = "SHA-256 of the weights; of a calibrated model, of that and the calibration together"
 
@@ -49,8 +52,8 @@ class AttentionLink(BaseModel):
     href: str
 
 
-class Recognition(BaseModel):
-    """What is being done in the clip."""
+class Seen(BaseModel):
+    """What every answer about a clip has: who looked at it, and how."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,15 +62,63 @@ class Recognition(BaseModel):
     model: ModelReference
     tracker: MethodReference | None = Field(description="null: the tracks were uploaded")
     depth: MethodReference | None = Field(description="null: it came with the uploaded tracks")
+    notes: list[str] = Field(description="what to bear in mind of this answer, in plain words")
+    attention: AttentionLink | None
+    timings_ms: dict[str, float]
+
+
+class Recognition(Seen):
+    """What is being done in the clip."""
+
     predictions: list[Prediction] = Field(description="the top_k best, the best first")
     none_of_these: bool | None = Field(
         description="whether the clip likely shows none of the model's labels; "
         "null: the model is not calibrated, so nobody knows"
     )
-    notes: list[str] = Field(description="what to bear in mind of this answer, in plain words")
-    attention: AttentionLink | None
-    timings_ms: dict[str, float]
     cached: bool = Field(description="whether it was answered from the cache")
+
+
+class ExampleSeen(Seen):
+    """An example of an episode, described."""
+
+    episode: str
+    example: str
+    label: str
+
+
+class Near(BaseModel):
+    """An example that is like the clip."""
+
+    example: str
+    label: str
+    name: str = Field(description="of its file, as it was sent")
+    similarity: float = Field(description="of the clips as wholes: cosine, -1 to 1")
+
+
+class Matched(BaseModel):
+    """Which part of the clip was matched with which part of an example."""
+
+    query: list[int] = Field(description="moments of the clip, rising: one, or several as a tuple")
+    example: str
+    label: str
+    name: str
+    moments: list[int] = Field(description="of the example, as many")
+    weight: float = Field(description="0 to 1")
+
+
+class Likeness(Seen):
+    """What a clip is, as far as the examples of an episode tell."""
+
+    episode: str
+    head: str
+    predictions: list[Prediction] = Field(description="the top_k best classes, the best first")
+    none_of_these: bool | None = Field(
+        description="whether the clip likely is of no class of the episode; null: nobody knows"
+    )
+    nearest: list[Near] = Field(description="the nearest examples, the nearest first")
+    matches: list[Matched] = Field(
+        description="with examples of the best class; empty where the head does not align in time"
+    )
 
 
 class ProblemAnswer(BaseModel):
@@ -87,17 +138,22 @@ class ProblemAnswer(BaseModel):
 
 class JobAnswer(BaseModel):
     id: str
-    kind: Literal["classify", "overlay"]
+    kind: Kind
     state: State
-    stage: str | None = Field(description="what the worker is at: decode, track, lift, ...")
+    stage: str | None = Field(
+        description="what the worker is at: decode, track, lift, ...; "
+        "examples: it waits for those of its episode to be described"
+    )
     progress: float = Field(ge=0, le=1)
-    position: int | None = Field(description="jobs ahead in the queue; null once it runs")
+    position: int | None = Field(description="jobs ahead in the queue; null outside of it")
     attempts: int = Field(description="how often a worker has begun it")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     timings_ms: dict[str, float] = Field(description="per stage")
-    result: Recognition | dict[str, Any] | None = Field(union_mode="left_to_right")
+    result: Recognition | Likeness | ExampleSeen | dict[str, Any] | None = Field(
+        union_mode="left_to_right"
+    )
     problem: ProblemAnswer | None
 
     @classmethod
@@ -121,6 +177,77 @@ class JobAnswer(BaseModel):
 
     def to_json(self) -> str:
         return self.model_dump_json()
+
+
+class ExampleAnswer(BaseModel):
+    id: str
+    label: str
+    name: str = Field(description="of its file, as it was sent")
+    state: Literal["pending", "ready", "failed"]
+    problem: ProblemAnswer | None = Field(description="why it failed")
+    job: str = Field(description="the job that describes it")
+
+    @classmethod
+    def of(cls, example: Example) -> "ExampleAnswer":
+        found = example.problem
+        problem = problems.describe(**found.model_dump(), job=example.job) if found else None
+        return cls(
+            id=example.id,
+            label=example.label,
+            name=example.name,
+            state=example.state,
+            problem=ProblemAnswer.model_validate(problem) if problem else None,
+            job=example.job,
+        )
+
+
+class ClassAnswer(BaseModel):
+    label: str
+    examples: list[ExampleAnswer]
+
+
+class Readiness(BaseModel):
+    """How many examples are described, and how many are not or never will be."""
+
+    pending: int
+    ready: int
+    failed: int
+
+
+class EpisodeAnswer(BaseModel):
+    """A user's own actions, each shown by a few examples."""
+
+    id: str
+    name: str
+    head: str = Field(description="by which matcher clips are compared")
+    model: str
+    tracker: str = Field(description="of clips")
+    depth: str = Field(description="of clips")
+    state: Readiness
+    progress: float = Field(ge=0, le=1, description="the share of the examples that is settled")
+    classes: list[ClassAnswer] = Field(description="in the order in which they first came")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, episode: Episode, examples: Sequence[Example]) -> "EpisodeAnswer":
+        classes: dict[str, list[ExampleAnswer]] = {}
+        for each in examples:
+            classes.setdefault(each.label, []).append(ExampleAnswer.of(each))
+        counts = Counter(each.state for each in examples)
+        return cls(
+            id=episode.id,
+            name=episode.name,
+            head=episode.head,
+            model=episode.model,
+            tracker=episode.tracker,
+            depth=episode.depth,
+            state=Readiness(
+                pending=counts["pending"], ready=counts["ready"], failed=counts["failed"]
+            ),
+            progress=1 - counts["pending"] / max(len(examples), 1),
+            classes=[ClassAnswer(label=label, examples=of) for label, of in classes.items()],
+            created_at=_moment(episode.created_at),
+        )
 
 
 class AttentionAnswer(BaseModel):

@@ -11,11 +11,21 @@ from fastapi import FastAPI
 from service import openapi, problems, shutdown
 from service.dependencies import open_resources
 from service.intake import ApiKeys, BodyLimit, SafeHeaders
-from service.routes import classify, docs, health, jobs, metrics, models, overlays, page
+from service.routes import (
+    classify,
+    docs,
+    episodes,
+    health,
+    jobs,
+    metrics,
+    models,
+    overlays,
+    page,
+)
 from service.settings import ServiceSettings
-from service.submissions import Queue
 from service.telemetry import RequestTrail
 from workers.logs import configure
+from workers.queue import Queue
 
 _ABANDONED_AFTER_S = 3600
 
@@ -34,7 +44,7 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
     app = FastAPI(**openapi.ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.resources = resources
     problems.install(app)
-    for route in (classify, jobs, overlays, models, health, metrics, page, docs):
+    for route in (classify, jobs, overlays, episodes, models, health, metrics, page, docs):
         app.include_router(route.router)
     page.mount(app)
     docs.mount(app)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from service.episodes import Episodes, gone
 from service.events import JobEvents, connect_async
 from service.metrics import Metrics
 from service.preferences import Patience, patience
@@ -14,15 +15,16 @@ from service.problems import Refused
 from service.reservations import Reservations
 from service.results import Remains
 from service.settings import ServiceSettings
-from service.submissions import Caller, Queue, Submissions
+from service.submissions import Caller, Submissions
 from service.uploads import TracksCheck
 from workers.blobs import BlobStore
+from workers.episodes import Episode, EpisodeStore
 from workers.jobs import Job, JobStore
-from workers.queue import JobQueue
+from workers.queue import JobQueue, Queue
 from workers.redis import connect, connect_bytes
 from workers.results import ResultCache
 
-_JOB_ID = re.compile("[0-9a-f]{32}")
+_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,7 @@ class Resources:
     events: JobEvents
     submissions: Submissions
     remains: Remains
+    episodes: Episodes
     metrics: Metrics
     check_tracks: TracksCheck
 
@@ -65,13 +68,24 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
     )
     results = ResultCache(connect_bytes(settings.cache_url), ttl_s=settings.result_ttl_s)
     blobs = BlobStore(settings.blobs)
+    records = EpisodeStore(store)
+    reservations = Reservations(store.redis, ttl_s=settings.job_ttl_s)
+    queue = queue or JobQueue(settings)
     submissions = Submissions(
         settings=settings,
         store=store,
         results=results,
         blobs=blobs,
-        reservations=Reservations(store.redis, ttl_s=settings.job_ttl_s),
-        queue=queue or JobQueue(settings),
+        reservations=reservations,
+        episodes=records,
+        queue=queue,
+    )
+    remains = Remains(
+        settings=settings,
+        store=store,
+        results=results,
+        blobs=blobs,
+        submissions=submissions,
     )
     return Resources(
         settings=settings,
@@ -80,12 +94,15 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
         blobs=blobs,
         events=JobEvents(connect_async(settings.broker_url), store),
         submissions=submissions,
-        remains=Remains(
-            settings=settings,
-            store=store,
-            results=results,
+        remains=remains,
+        episodes=Episodes(
+            records=records,
+            jobs=store,
             blobs=blobs,
             submissions=submissions,
+            remains=remains,
+            reservations=reservations,
+            queue=queue,
         ),
         metrics=Metrics(store),
         check_tracks=TracksCheck(),
@@ -102,7 +119,7 @@ ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 def get_job(job_id: str, resources: ResourcesDep) -> Job:
     # Looked up only if it can be an id, because job:ID:events is the name of another key.
-    job = resources.store.get(job_id) if _JOB_ID.fullmatch(job_id) else None
+    job = resources.store.get(job_id) if _ID.fullmatch(job_id) else None
     if job is None:
         raise Refused(
             "not-found",
@@ -130,6 +147,16 @@ def get_caller(
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
+
+
+def get_episode(episode_id: str, resources: ResourcesDep, caller: CallerDep) -> Episode:
+    found = resources.episodes.records.get(episode_id) if _ID.fullmatch(episode_id) else None
+    if found is None or found.client != caller.client:
+        raise gone(episode_id)
+    return found
+
+
+EpisodeDep = Annotated[Episode, Depends(get_episode)]
 
 
 def get_patience(

@@ -1,5 +1,7 @@
 """What a caller who waited for a job is told: the result, the problem, or where to ask again."""
 
+from typing import Any
+
 from redis.exceptions import RedisError
 from starlette.responses import JSONResponse, Response
 
@@ -11,6 +13,17 @@ from service.problems import Refused
 from workers.jobs import Job, State
 
 RETRY_AFTER_S = 1
+# The headers of these answers, for the schema.
+APPLIED: dict[str, Any] = {
+    "Preference-Applied": {
+        "description": "the part of `Prefer` that was followed",
+        "schema": {"type": "string"},
+    }
+}
+LATER: dict[str, Any] = {
+    "Location": {"description": "of the job", "schema": {"type": "string"}},
+    "Retry-After": {"description": "seconds", "schema": {"type": "integer"}},
+}
 
 
 async def finished(job: Job, resources: Resources, patience: Patience) -> Job:

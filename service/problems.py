@@ -47,6 +47,16 @@ KINDS: dict[str, Kind] = {
     "unknown-model": Kind(422, "There is no model of this name"),
     "idempotency-mismatch": Kind(422, "The idempotency key was used with another payload"),
     "quarantined": Kind(422, "This content has killed workers before"),
+    # the episode
+    "labels-mismatch": Kind(422, "There are not as many labels as examples"),
+    "no-examples": Kind(422, "The form has no example"),
+    "too-many-parts": Kind(422, "The form has too many parts"),
+    "too-few-classes": Kind(422, "The examples are of too few classes"),
+    "too-many-classes": Kind(422, "The examples are of too many classes"),
+    "too-many-examples": Kind(422, "A class has too many examples"),
+    "conflicting-labels": Kind(409, "The same clip is an example of two classes"),
+    "episode-gone": Kind(410, "The episode was deleted"),
+    "example-gone": Kind(410, "The example was taken out of its episode"),
     # the clip
     "unsupported-clip": Kind(415, "The file is not a video that is read here"),
     "no-video-stream": Kind(415, "The file has no video stream"),

@@ -1,4 +1,4 @@
-"""Names that lead to one job, whoever asks first: idempotency keys and drawings."""
+"""Names that lead to one job or episode, whoever asks first: idempotency keys and drawings."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ return 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    job: str  # its id
+    job: str  # its id, or that of the episode
     payload: str = ""  # digest of what was asked for
 
     def to_text(self) -> str:

@@ -9,7 +9,7 @@ from service.submissions import Submissions
 from workers.blobs import BlobStore, clip_name, overlay_name
 from workers.jobs import Job, JobStore, OverlayParams, State
 from workers.making import Making, makings_of
-from workers.results import CachedResult, ResultCache, result_key, tracks_key
+from workers.results import CachedResult, ResultCache, described_by, result_key, tracks_key
 from workers.settings import Settings
 
 FORMATS = ("mp4", "png")
@@ -41,8 +41,8 @@ class Remains:
         return file
 
     def key(self, job: Job) -> str:
-        """The key of the job's result; Refused unless the job has succeeded at classifying."""
-        if job.kind != "classify":
+        """The key of what its model saw in its clip; Refused unless the job has succeeded."""
+        if job.kind == "overlay":
             raise Refused(
                 "no-result",
                 f"job {job.id} draws an overlay of job {job.params['of']}; ask that one",
@@ -64,7 +64,8 @@ class Remains:
             )
         making = Making.behind(self.settings, job.media, job.result)
         digest = str(job.result["model"]["digest"])
-        return result_key(job.content, making, model_digest=digest)
+        by = digest if job.kind == "classify" else described_by(digest)
+        return result_key(job.content, making, model_digest=by)
 
     def overlay(self, job: Job, *, head: str, format: str, request_id: str) -> str | Job:
         """The name of the drawing's blob, or the job that is to draw it.
@@ -120,7 +121,7 @@ class Remains:
             digests.add(str(job.result["model"]["digest"]))
             makings.add(Making.behind(self.settings, job.media, job.result))
         for making in makings:
-            for digest in digests:
+            for digest in digests | {described_by(digest) for digest in digests}:
                 self._remove_result(result_key(job.content, making, model_digest=digest))
             self.results.delete_tracks(tracks_key(job.content, making))
         self.blobs.delete(clip_name(job.content))

@@ -7,29 +7,33 @@ its message in the queue before anyone is told its id.
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from pointaction.models import catalog
+from pointaction.models.catalog import Entry
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
 from service.uploads import Upload
 from workers.blobs import BlobStore, clip_name
+from workers.episodes import EpisodeStore
 from workers.errors import QueueDown
-from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, State
-from workers.making import Making
+from workers.jobs import (
+    ClassifyParams,
+    ClipParams,
+    Job,
+    JobStore,
+    MatchParams,
+    OverlayParams,
+    State,
+)
+from workers.making import Making, Media
+from workers.queue import Queue
 from workers.results import CachedResult, ResultCache, answer, result_key
 from workers.settings import Settings
 
 _MAX_KEY_LENGTH = 255
-
-
-class Queue(Protocol):
-    """Where jobs go; workers.queue.JobQueue."""
-
-    def submit(self, job_id: str) -> None:
-        """Raises QueueDown when the broker is away."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,43 @@ class Submissions:
     results: ResultCache
     blobs: BlobStore
     reservations: Reservations
+    episodes: EpisodeStore
     queue: Queue
 
     def classify(self, upload: Upload, params: ClassifyParams, caller: Caller) -> Job:
         """The job for this upload: the earlier one of the same key, an answered or a queued one."""
-        entry = catalog.find(self.settings.model_store, params.model)
-        making = Making.of(self.settings, upload.media, tracker=params.tracker, depth=params.depth)
-        name = _reserved_name(caller)
+        entry, making = self.methods(upload.media, params)
+        key = result_key(upload.sha256, making, model_digest=entry.digest)
+        return self._file(upload, params, caller, known=lambda: self.results.get(key))
+
+    def match(self, upload: Upload, params: MatchParams, caller: Caller) -> Job:
+        """The same for a query of an episode, which waits for the examples of that."""
+        self.methods(upload.media, params)
+        return self._file(upload, params, caller, known=lambda: None)
+
+    def methods(self, media: Media, by: ClipParams) -> tuple[Entry, Making]:
+        """What is asked for; UnknownModel or NotInstalled where it is not there."""
+        entry = catalog.find(self.settings.model_store, by.model)
+        return entry, Making.of(self.settings, media, tracker=by.tracker, depth=by.depth)
+
+    def check_allowed(self, content: str, subject: str = "this file") -> None:
+        """Refuse what has killed workers; `subject` is what the file is called."""
+        if self.store.quarantined(content):
+            raise Refused(
+                "quarantined",
+                f"{subject} has killed workers before and is refused until an operator releases it",
+                value=content,
+            )
+
+    def _file(
+        self,
+        upload: Upload,
+        params: ClassifyParams,
+        caller: Caller,
+        *,
+        known: Callable[[], CachedResult | None],
+    ) -> Job:
+        name = reserved_name(caller)
         job = Job.new(
             content=upload.sha256,
             media=upload.media,
@@ -68,17 +102,15 @@ class Submissions:
         mine = Reservation(job=job.id, payload=_payload(upload, params))
         if name and (earlier := self._earlier(name, mine)):
             return earlier
-        if self.store.quarantined(upload.sha256):
-            raise Refused(
-                "quarantined",
-                "this file has killed workers before and is refused until an operator releases it",
-                value=upload.sha256,
-            )
-        key = result_key(upload.sha256, making, model_digest=entry.digest)
-        if known := self.results.get(key):
-            job = _answered(job, known, params)
-        self._keep_file(upload, answered=known is not None)
-        self.store.create(job)
+        self.check_allowed(upload.sha256)
+        if answered := known():
+            job = _answered(job, answered, params)
+        self._keep_file(upload, answered=answered is not None)
+        if isinstance(params, MatchParams):
+            self.store.create(job, held=True)
+            self.episodes.hold(params.episode, job.id)
+        else:
+            self.store.create(job)
         if name:
             winner = self.reservations.take(name, mine)
             if winner != mine and (earlier := self._replay(name, winner, mine)):
@@ -112,7 +144,10 @@ class Submissions:
         if job.state is not State.QUEUED:
             return job
         try:
-            self.queue.submit(job.id)
+            if job.kind == "match":
+                self.episodes.let_go(self.queue, str(job.params["episode"]))
+            else:
+                self.queue.submit(job.id)
         except QueueDown:
             # Nothing was accepted, so nothing must look as if it had been.
             if name:
@@ -171,7 +206,8 @@ def _payload(upload: Upload, params: ClassifyParams) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
-def _reserved_name(caller: Caller) -> str | None:
+def reserved_name(caller: Caller, of: str = "") -> str | None:
+    """Under which name the caller's key is kept; `of` sets apart what is no question."""
     key = caller.idempotency_key
     if key is None:
         return None
@@ -182,5 +218,5 @@ def _reserved_name(caller: Caller) -> str | None:
             limit=_MAX_KEY_LENGTH,
             value=len(key),
         )
-    digest = hashlib.sha256(f"{caller.client}\n{key}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{of}{caller.client}\n{key}".encode()).hexdigest()
     return f"idempotency:{digest}"

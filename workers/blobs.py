@@ -1,7 +1,8 @@
-"""Uploaded clips and drawn overlays, behind fsspec: a local folder or s3://.
+"""Uploaded clips, drawn overlays and examples, behind fsspec: a local folder or s3://.
 
-Names: `clips/{sha256}` and `overlays/{result_key}-{head}.{format}`; nothing else is accepted, so
-no name can lead out of the store.
+Names: `clips/{sha256}`, `overlays/{result_key}-{head}.{format}`, and in `episodes/{episode}/` for
+each example `{example}.tracks.npz` and `{example}.{made_by}.features`; nothing else is accepted,
+so no name can lead out of the store. Examples stay until they are deleted; the rest is swept.
 """
 
 import re
@@ -17,7 +18,12 @@ from typing import IO
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-_NAME = re.compile(r"clips/[0-9a-f]{64}|overlays/[0-9a-f]{64}-(mean|[0-9]{1,3})\.(mp4|png)")
+_ID = "[0-9a-f]{32}"
+_NAME = re.compile(
+    r"clips/[0-9a-f]{64}|overlays/[0-9a-f]{64}-(mean|[0-9]{1,3})\.(mp4|png)"
+    rf"|episodes/{_ID}/{_ID}\.(tracks\.npz|[0-9a-f]{{16}}\.features)"
+)
+_EPISODE = re.compile(_ID)
 
 
 def clip_name(content: str) -> str:
@@ -27,6 +33,16 @@ def clip_name(content: str) -> str:
 
 def overlay_name(result_key: str, *, head: str, format: str) -> str:
     return f"overlays/{result_key}-{head}.{format}"
+
+
+def example_tracks_name(episode: str, example: str) -> str:
+    """The tracks of an example: what its features are made of, by today's model or a later one."""
+    return f"episodes/{episode}/{example}.tracks.npz"
+
+
+def features_name(episode: str, example: str, *, made_by: str) -> str:
+    """What a model made of an example; `made_by` is a digest."""
+    return f"episodes/{episode}/{example}.{made_by[:16]}.features"
 
 
 class BlobStore:
@@ -48,6 +64,21 @@ class BlobStore:
             self.fs.makedirs(self.fs._parent(target), exist_ok=True)
             self.fs.put_file(str(path), target)
             path.unlink()
+
+    def put(self, data: bytes, name: str) -> None:
+        """Write `data` as `name`, as `put_file` does."""
+        with tempfile.TemporaryDirectory(prefix="pointaction-") as folder:
+            path = Path(folder) / "blob"
+            path.write_bytes(data)
+            self.put_file(path, name)
+
+    def get(self, name: str) -> bytes | None:
+        """The whole blob, or None when there is none."""
+        try:
+            with self.open(name) as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
 
     def exists(self, name: str) -> bool:
         return bool(self.fs.exists(self._path(name)))
@@ -80,6 +111,27 @@ class BlobStore:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._path(name))
 
+    def delete_example(self, episode: str, example: str) -> None:
+        """Remove what is kept of one example."""
+        folder = self._folder(episode)
+        for path in self.fs.find(folder):
+            if path.startswith(f"{folder}/{example}."):
+                self.fs.rm_file(path)
+
+    def delete_episode(self, episode: str) -> None:
+        """Remove what is kept of all its examples."""
+        with suppress(FileNotFoundError):
+            self.fs.rm(self._folder(episode), recursive=True)
+
+    def episodes(self) -> list[str]:
+        """Ids of the episodes of which something is kept."""
+        try:
+            folders = self.fs.ls(f"{self.root}/episodes", detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        names = [folder.rstrip("/").rpartition("/")[2] for folder in folders]
+        return [name for name in names if _EPISODE.fullmatch(name)]
+
     def sweep(self, older_than_s: float) -> int:
         """Remove what was last written so long ago; the number of files removed."""
         limit = time.time() - older_than_s
@@ -98,6 +150,11 @@ class BlobStore:
             Path(self.root).mkdir(parents=True, exist_ok=True)
         self.fs.invalidate_cache()
         self.fs.ls(self.root)
+
+    def _folder(self, episode: str) -> str:
+        if not _EPISODE.fullmatch(episode):
+            raise ValueError(f"{episode!r} is not an episode's id")
+        return f"{self.root}/episodes/{episode}"
 
     def _path(self, name: str) -> str:
         if not _NAME.fullmatch(name):

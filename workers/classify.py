@@ -18,7 +18,14 @@ from workers.logs import logger
 from workers.making import Making
 from workers.process import Process
 from workers.progress import Progress
-from workers.results import CachedResult, answer, followed_key, result_key, tracks_key
+from workers.results import (
+    CachedResult,
+    answer,
+    described_by,
+    followed_key,
+    result_key,
+    tracks_key,
+)
 
 log = logger(__name__)
 
@@ -48,8 +55,8 @@ def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
 
 def making_of(process: Process, job: Job) -> Making:
     """How the tracks of the job are to be made; NotInstalled where weights are missing."""
-    params = ClassifyParams.model_validate(job.params)
-    return Making.of(process.settings, job.media, tracker=params.tracker, depth=params.depth)
+    by = job.seen_by
+    return Making.of(process.settings, job.media, tracker=by.tracker, depth=by.depth)
 
 
 def cached_result(process: Process, job: Job, entry: Entry, making: Making) -> CachedResult | None:
@@ -76,8 +83,9 @@ def cached_tracks(read: Callable[[str], bytes | None], key: str) -> Tracks | Non
 
 
 def key_of(job: Job, entry: Entry, making: Making) -> str:
-    """The key of the job's answer by this model."""
-    return result_key(job.content, making, model_digest=entry.digest)
+    """The key of what this model says of the job's clip: of its answer, or of its description."""
+    digest = entry.digest if job.kind == "classify" else described_by(entry.digest)
+    return result_key(job.content, making, model_digest=digest)
 
 
 def recognise(
@@ -85,30 +93,45 @@ def recognise(
 ) -> tuple[CachedResult, Tracks]:
     """Answer afresh, from cached tracks if there are any, and cache the answer."""
     tracks, clip = tracks_of(process, job, making, progress)
-    lacked_depth = tracks.depth is None  # as uploads may
     progress.enter("load")
     seen = process.recogniser(entry).recognise(tracks, report=progress)
     progress.enter("")
-    depth = making.depth if making.tracker or lacked_depth else None
     result = CachedResult(
         scores=dict(seen.scores),
         none_of_these=seen.none_of_these,
         attention=np.asarray(seen.attention, np.float16),
-        tracks_key=tracks_key(job.content, making),
-        clip=clip,
-        model=entry.told(),
-        tracker=making.tracker.to_json() if making.tracker else None,
-        depth=depth.to_json() if depth else None,
-        notes=entry.notes(depth.name if depth else None),
         timings_ms=dict(progress.timings_ms),
+        **evidence(job, entry, making, tracks, clip),
     )
+    keep(process, job, entry, making, result, seen.tracks)
+    return result, seen.tracks
+
+
+def evidence(
+    job: Job, entry: Entry, making: Making, tracks: Tracks, clip: Description
+) -> dict[str, Any]:
+    """What a `CachedResult` says of where it comes from; `tracks` are as they were sent or made."""
+    depth = making.depth if making.tracker or tracks.depth is None else None  # as uploads may lack
+    return {
+        "tracks_key": tracks_key(job.content, making),
+        "clip": clip,
+        "model": entry.told(),
+        "tracker": making.tracker.to_json() if making.tracker else None,
+        "depth": depth.to_json() if depth else None,
+        "notes": entry.notes(depth.name if depth else None),
+    }
+
+
+def keep(
+    process: Process, job: Job, entry: Entry, making: Making, result: CachedResult, tracks: Tracks
+) -> None:
+    """Cache what a model says of a clip, and uploaded tracks with the depth that they may lack."""
     try:
-        if job.media == "tracks":  # with the depth that the upload may lack
-            process.cache.put_tracks(result.tracks_key, seen.tracks.to_bytes(), clip=clip)
+        if job.media == "tracks":
+            process.cache.put_tracks(result.tracks_key, tracks.to_bytes(), clip=result.clip)
         process.cache.put(key_of(job, entry, making), result)
     except redis.RedisError as error:  # the answer stands; only its maps are lost
         log.warning("cache not written", error=str(error))
-    return result, seen.tracks
 
 
 def tracks_of(

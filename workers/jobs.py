@@ -22,6 +22,7 @@ from redis import Redis
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from workers import scripts
+from workers.making import Media
 from workers.redis import connect
 from workers.settings import Settings
 
@@ -47,14 +48,34 @@ class Problem(BaseModel):
     value: Any = None
 
 
-class ClassifyParams(BaseModel):
+class ClipParams(BaseModel):
+    """By what a clip is seen."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str
     tracker: str = DEFAULT_TRACKER  # of a clip; uploaded tracks have theirs
     depth: str = DEFAULT_DEPTH
+
+
+class ClassifyParams(ClipParams):
+    """Name what is being done."""
+
     top_k: int = Field(default=5, ge=1, le=100)
     attention: bool = True
+
+
+class ExampleParams(ClipParams):
+    """Describe an example of an episode."""
+
+    episode: str
+    example: str
+
+
+class MatchParams(ClassifyParams):
+    """Compare with the examples of an episode."""
+
+    episode: str
 
 
 class OverlayParams(BaseModel):
@@ -67,12 +88,22 @@ class OverlayParams(BaseModel):
     format: Literal["mp4", "png"] = "mp4"
 
 
+Params = ClassifyParams | ExampleParams | MatchParams | OverlayParams
+Kind = Literal["classify", "example", "match", "overlay"]
+_PARAMS: dict[Kind, type[Params]] = {
+    "classify": ClassifyParams,
+    "example": ExampleParams,
+    "match": MatchParams,
+    "overlay": OverlayParams,
+}
+
+
 class Job(BaseModel):
     id: str
-    kind: Literal["classify", "overlay"]
+    kind: Kind
     content: str  # SHA-256 of the uploaded bytes, and their name in the blob store
-    media: Literal["clip", "tracks"]
-    params: dict[str, Any]  # of ClassifyParams or OverlayParams
+    media: Media
+    params: dict[str, Any]  # of the kind's class
     request_id: str = ""
 
     state: State = State.QUEUED
@@ -92,18 +123,25 @@ class Job(BaseModel):
         cls,
         *,
         content: str,
-        media: Literal["clip", "tracks"],
-        params: ClassifyParams | OverlayParams,
+        media: Media,
+        params: Params,
         request_id: str = "",
     ) -> "Job":
         return cls(
             id=uuid.uuid4().hex,
-            kind="classify" if isinstance(params, ClassifyParams) else "overlay",
+            kind=next(kind for kind, known in _PARAMS.items() if type(params) is known),
             content=content,
             media=media,
             params=params.model_dump(),
             request_id=request_id,
         )
+
+    @property
+    def seen_by(self) -> ClipParams:
+        """By what its clip is seen; a drawing has no clip of its own."""
+        params = _PARAMS[self.kind].model_validate(self.params)
+        assert isinstance(params, ClipParams)
+        return params
 
 
 class Claim(StrEnum):
@@ -164,8 +202,11 @@ class JobStore:
     def _keys(self, job_id: str) -> list[str]:
         return [_key(job_id), events_key(job_id), QUEUED, RUNNING, COUNTS]
 
-    def create(self, job: Job) -> None:
-        """File a new job: queued, or already finished when its answer was at hand."""
+    def create(self, job: Job, *, held: bool = False) -> None:
+        """File a new job: queued, or already finished when its answer was at hand.
+
+        One that is `held` waits for something else before it joins the queue by `join_queue`.
+        """
         fields: dict[Any, Any] = {name: json.dumps(value) for name, value in _fields(job).items()}
         content, now = _content_key(job.content), time.time()
         order = self.redis.incr("jobs:order")
@@ -178,9 +219,17 @@ class JobStore:
             pipe.zadd(content, {job.id: now + self.ttl_s})
             pipe.expire(content, self.ttl_s)
             pipe.hincrby(COUNTS, job.state.value, 1)
-            if job.state is State.QUEUED:
+            if job.state is State.QUEUED and not held:
                 pipe.zadd(QUEUED, {job.id: order})
             pipe.execute()
+
+    def join_queue(self, job_id: str) -> bool:
+        """Let a held job join the queue, at its end. False when it is gone or cancelled."""
+        job = self.get(job_id)
+        if job is None or job.state is not State.QUEUED:
+            return False
+        self.redis.zadd(QUEUED, {job_id: self.redis.incr("jobs:order")})
+        return True
 
     def get(self, job_id: str) -> Job | None:
         with self.redis.pipeline(transaction=False) as pipe:
@@ -213,6 +262,10 @@ class JobStore:
         """Keep the lease. False: the job was cancelled, deleted or taken over; stop working."""
         keys = [_key(job_id), RUNNING]
         return bool(self._renew(keys=keys, args=[job_id, holder, self.lease_s]))
+
+    def tell(self, job_id: str, *, stage: str, progress: float) -> None:
+        """Say of a held job what it waits for and how far that is."""
+        self._change(job_id, "", None, stage=stage, progress=round(progress, 3))
 
     def report(self, job_id: str, holder: str, *, stage: str, progress: float) -> bool:
         """Tell how far it is. False: as for `renew`."""

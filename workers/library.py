@@ -1,6 +1,11 @@
 """The library as a worker uses it. Opened in a pool process on its first job: it brings torch."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +13,36 @@ from numpy.typing import NDArray
 from pointaction.clip import Clip
 from pointaction.depth.base import Lifter
 from pointaction.depth.lifters import LIFTERS
+from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
-from workers.process import Library, Recogniser, Report
+from workers.process import Classes, Description, Library, Likeness, Recogniser, Report
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from pointaction.fewshot.classes import Classes as Learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """As workers.process.Description."""
+
+    features: bytes
+    attention: NDArray[np.float32]
+    tracks: Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """As workers.process.Classes."""
+
+    classes: Learnt
+
+    def liken(self, features: bytes) -> Likeness:
+        from pointaction.fewshot.features import Features
+
+        return self.classes.liken(Features.from_bytes(features))
 
 
 def open_library(settings: Settings) -> Library:
@@ -74,6 +104,32 @@ class PointAction:
         from pointaction.pipeline import Recogniser as Loaded
 
         return Loaded.load(self.settings.model_store, model)
+
+    def describe(
+        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+    ) -> Description:
+        from pointaction.fewshot.matchers import open_matcher
+        from pointaction.fewshot.track_features import look
+        from pointaction.pipeline import Recogniser as Loaded
+        from pointaction.pipeline import enter, lift
+
+        assert isinstance(model, Loaded)  # ours, from `load`
+        tracks = lift(tracks, report=report)
+        enter("classify", report)
+        seen = look(model.model.encoder, tracks, {open_matcher(head).part})
+        return Described(seen.features.to_bytes(), seen.attention.numpy(), tracks)
+
+    def learn(
+        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+    ) -> Classes:
+        from pointaction.fewshot.calibration import calibration_of
+        from pointaction.fewshot.classes import Classes as Learnt
+        from pointaction.fewshot.features import Features
+        from pointaction.fewshot.matchers import open_matcher
+
+        clips = [Features.from_bytes(each) for each in features]
+        calibration = calibration_of(head, entry.episodes)
+        return Taught(Learnt.learn(open_matcher(head), clips, labels, calibration))
 
     def draw(
         self,

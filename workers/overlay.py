@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.errors import InputError
+from pointaction.fewshot.heads import DEFAULT_HEAD
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from workers.blobs import overlay_name
@@ -20,7 +21,8 @@ from workers.classify import (
     making_of,
     recognise,
 )
-from workers.jobs import ClassifyParams, Job, OverlayParams
+from workers.examples import describe
+from workers.jobs import Job, OverlayParams
 from workers.making import Making
 from workers.process import Process
 from workers.progress import Progress
@@ -35,7 +37,7 @@ def overlay(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     of = process.jobs.get(params.of)
     if of is None:
         raise InputError(f"the job {params.of} is gone; classify the clip again", kind="job-gone")
-    entry = process.entry(ClassifyParams.model_validate(of.params).model)
+    entry = process.entry(of.seen_by.model)
     making = making_of(process, of)
     name = overlay_name(key_of(of, entry, making), head=params.head, format=params.format)
     if _HEAD.fullmatch(params.head) and process.blobs.exists(name):
@@ -76,4 +78,7 @@ def _evidence(
     tracks = cached_tracks(process.cache.get_tracks, result.tracks_key) if result else None
     if result and tracks:
         return result, tracks
-    return recognise(process, of, entry, making, progress)
+    if of.kind == "classify":
+        return recognise(process, of, entry, making, progress)
+    description, result = describe(process, of, DEFAULT_HEAD, progress)
+    return result, description.tracks

@@ -4,7 +4,8 @@ trackers and depths.
 
 import os
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,11 +21,15 @@ from pointaction.tracking.base import Tracker
 from pointaction.tracks import Tracks
 from workers import presence
 from workers.blobs import BlobStore
+from workers.episodes import EpisodeStore
 from workers.jobs import JobStore
+from workers.queue import JobQueue
 from workers.results import ResultCache
 from workers.settings import Settings
 
 Opened = TypeVar("Opened")
+_EPISODES_IN_MEMORY = 16
+
 Report = Callable[[str, float], None]  # stage, overall progress 0 to 1; raises to stop the work
 
 
@@ -45,11 +50,45 @@ class Recogniser(Protocol):
     def recognise(self, tracks: Tracks, *, report: Report) -> Recognition: ...
 
 
+class Description(Protocol):
+    """A clip as it is compared with others, and where the model looked."""
+
+    @property
+    def features(self) -> bytes: ...  # of pointaction.fewshot.features.Features
+    @property
+    def attention(self) -> NDArray[np.float32]: ...  # (heads, N), each row sums to 1
+    @property
+    def tracks(self) -> Tracks: ...  # with depth
+
+
+class Likeness(Protocol):
+    """As `pointaction.fewshot.classes.Likeness`."""
+
+    @property
+    def scores(self) -> dict[str, float]: ...  # every class, the best first
+    @property
+    def none_of_these(self) -> bool | None: ...
+    @property
+    def neighbours(self) -> Sequence[Any]: ...  # .example, .similarity
+    @property
+    def matches(self) -> Sequence[Any]: ...  # .query, .example, .moments, .weight
+
+
+class Classes(Protocol):
+    def liken(self, features: bytes) -> Likeness: ...
+
+
 class Library(Protocol):
     """What a worker asks of the library. Raises pointaction.errors.PointActionError."""
 
     def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip: ...
     def load(self, model: str) -> Recogniser: ...
+    def describe(
+        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+    ) -> Description: ...
+    def learn(
+        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+    ) -> Classes: ...
     def open_tracker(self, name: str) -> Tracker: ...
     def open_lifter(self, name: str) -> Lifter: ...
     def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks: ...
@@ -74,6 +113,7 @@ class Process:
         self.settings = settings
         self.library = library
         self._held: dict[str, tuple[str | None, Any]] = {}  # name -> (digest, what is open)
+        self._classes: OrderedDict[str, Classes] = OrderedDict()  # by what they were learnt from
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -86,6 +126,14 @@ class Process:
     @cached_property
     def blobs(self) -> BlobStore:
         return BlobStore(self.settings.blobs)
+
+    @cached_property
+    def episodes(self) -> EpisodeStore:
+        return EpisodeStore(self.jobs)
+
+    @cached_property
+    def queue(self) -> JobQueue:
+        return JobQueue(self.settings)
 
     def entry(self, model: str) -> Entry:
         """What the catalogue says now; UnknownModel when it has no such name."""
@@ -102,6 +150,14 @@ class Process:
     def lifter(self, used: Used) -> Lifter:
         """The depth in memory."""
         return self._kept(used.name, used.digest, self.library.open_lifter)
+
+    def classes(self, key: str, learn: Callable[[], Classes]) -> Classes:
+        """What has been learnt under this key, as long as not too much else has been since."""
+        known = self._classes.pop(key, None) or learn()
+        self._classes[key] = known
+        while len(self._classes) > _EPISODES_IN_MEMORY:
+            self._classes.popitem(last=False)
+        return known
 
     def _kept(self, name: str, digest: str | None, open: Callable[[str], Opened]) -> Opened:
         """Opened on first use, and again when the store has another of the name."""

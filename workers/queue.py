@@ -3,7 +3,7 @@
 A message holds the job's id and nothing else; everything about the job is in its record.
 """
 
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlsplit
 
 import kombu.exceptions
@@ -90,6 +90,14 @@ def kombu_url(url: str) -> str:
     return (
         f"redis+socket://{login and login + '@'}{parts.path}?virtual_host={query.get('db', '0')[0]}"
     )
+
+
+class Queue(Protocol):
+    """Where jobs go."""
+
+    def submit(self, job_id: str) -> None:
+        """Raises QueueDown when the broker is away."""
+        ...
 
 
 class JobQueue:

@@ -30,6 +30,11 @@ def result_key(content: str, making: Making, *, model_digest: str) -> str:
     return _digest("result", content, asdict(making), model_digest, PIPELINE_VERSION)
 
 
+def described_by(model_digest: str) -> str:
+    """In the place of a model's digest: the key of what it sees in a clip without naming it."""
+    return f"{model_digest}:described"
+
+
 def tracks_key(content: str, making: Making) -> str:
     """Key of the tracks of one upload, with their depth: the same whatever the model."""
     return _digest("tracks", content, asdict(making))
@@ -164,6 +169,16 @@ def answer(
 ) -> dict[str, Any]:
     """The `Result` of the HTTP contract, as plain JSON values."""
     best = sorted(result.scores.items(), key=lambda pair: -pair[1])[:top_k]
+    return {
+        **seen(job_id, result, attention=attention),
+        "predictions": [{"label": label, "score": score} for label, score in best],
+        "none_of_these": result.none_of_these,
+        "cached": cached,
+    }
+
+
+def seen(job_id: str, result: CachedResult, *, attention: bool) -> dict[str, Any]:
+    """What every answer about a clip has: who looked at it, and how."""
     heads, tracks = result.attention.shape
     link = {"heads": heads, "tracks": tracks, "href": f"/jobs/{job_id}/attention"}
     return {
@@ -172,10 +187,7 @@ def answer(
         "model": result.model,
         "tracker": result.tracker,
         "depth": result.depth,
-        "predictions": [{"label": label, "score": score} for label, score in best],
-        "none_of_these": result.none_of_these,
         "notes": result.notes,
         "attention": link if attention else None,
         "timings_ms": result.timings_ms,
-        "cached": cached,
     }

@@ -1,8 +1,9 @@
 """A thread in a worker's parent process that tidies up after the dead, its own children included.
 
-Every half lease it says that this worker lives, and delivers again the jobs whose worker has died
-or whose message was lost. Several workers do so at once: a job is delivered again at most once per
-lease, and a delivery too many is dropped when it is claimed.
+Every half lease it says that this worker lives, delivers again the jobs whose worker has died or
+whose message was lost, and queues those whose episode has become ready unseen. Several workers do
+so at once: a job is delivered again at most once per lease, and a delivery too many is dropped when
+it is claimed.
 """
 
 import threading
@@ -12,6 +13,7 @@ import redis
 
 from workers import presence
 from workers.blobs import BlobStore
+from workers.episodes import EpisodeStore
 from workers.errors import QueueDown
 from workers.jobs import JobStore
 from workers.logs import logger
@@ -30,6 +32,7 @@ class Sweeper:
         self.settings = settings
         self.queue = JobQueue(settings)
         self.jobs = JobStore.open(settings)
+        self.episodes = EpisodeStore(self.jobs)
         self.redis = self.jobs.redis
         self.blobs = BlobStore(settings.blobs)
         self.name = presence.worker_name()
@@ -69,12 +72,18 @@ class Sweeper:
             self._deliver_again(job_id, "its worker died")
         for job_id in self._without_message():
             self._deliver_again(job_id, "its message was lost")
+        for episode_id in set(self.episodes.held().values()):
+            self.episodes.examples(episode_id)  # told which of their jobs have come to nothing
+            self.episodes.let_go(self.queue, episode_id)
         if self._first("sweep:blobs", _BLOBS_EVERY_S):
             # Apart, since a large store takes longer than a heartbeat may.
             threading.Thread(target=self._sweep_blobs, name="blobs", daemon=True).start()
 
     def _sweep_blobs(self) -> None:
         try:
+            for episode_id in self.blobs.episodes():
+                if self.episodes.get(episode_id) is None:  # deleted while an example was described
+                    self.blobs.delete_episode(episode_id)
             removed = self.blobs.sweep(self.settings.blob_ttl_s)
         except Exception:
             log.exception("blobs not swept")

@@ -12,6 +12,7 @@ from celery import Celery
 from pointaction.errors import PointActionError
 from workers import stats
 from workers.classify import classify
+from workers.examples import example, match, settled
 from workers.jobs import Claim, Job, Problem
 from workers.logs import logger
 from workers.overlay import overlay
@@ -24,6 +25,8 @@ Answer = TypeVar("Answer")
 
 _WORK: dict[str, Callable[[Process, Job, Progress], dict[str, Any]]] = {
     "classify": classify,
+    "example": example,
+    "match": match,
     "overlay": overlay,
 }
 _INSIST_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # pauses before the outcome is given up
@@ -52,6 +55,7 @@ def run_job(process: Process, job_id: str) -> None:
     ):
         log.info("job started", kind=job.kind, attempt=job.attempts)
         _work(process, job, Progress(lease))
+    settled(process, job)
 
 
 def _work(process: Process, job: Job, progress: Progress) -> None:

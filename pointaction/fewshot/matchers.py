@@ -15,8 +15,6 @@ from pointaction.fewshot.tuples import EnrichedMatching, TupleMatching
 from pointaction.models.strm import STRM
 from pointaction.models.trx import TRX
 
-DEFAULT_MATCHER = "prototype"
-
 MATCHERS: dict[str, Callable[[], Matcher]] = {
     "prototype": NearestPrototype,
     "linear-probe": LinearProbe,
@@ -24,7 +22,8 @@ MATCHERS: dict[str, Callable[[], Matcher]] = {
     "sets": SetMatching,
     "trx": TupleMatching,
 }
-"""Those that need no training: on any encoder that gives the part they compare."""
+"""Those that need no training: on any encoder that gives the part they compare. `heads` tells of
+them in words, without torch."""
 
 
 def trained_matcher(head: nn.Module) -> Matcher:

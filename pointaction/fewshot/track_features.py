@@ -1,9 +1,10 @@
 """What matchers compare, from tracks: no picture needed.
 
-Shapes:  B clips   N tracks   T frames   M moments   P * P cells   D width of the encoder
+Shapes:  B clips   N tracks   T frames   M moments   P * P cells   D width of the encoder   H heads
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,21 +21,34 @@ from pointaction.tracks import Tracks
 MOMENTS = 8  # per clip, as the papers have frames
 PATCH_WIDTH = 38  # channels of `motion_patches`
 ALL: tuple[Part, ...] = ("clip", "frames", "points", "patches")
+"""`clip` is always there; the others only where they are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A clip as matchers compare it, and where the encoder looked."""
+
+    features: Features
+    attention: Tensor  # (H, N), each row sums to 1
 
 
 def describe(encoder: TrackEncoder, tracks: Tracks, parts: Collection[Part] = ALL) -> Features:
     """What TrAction's encoder makes of a clip's tracks; only what is asked for takes time."""
+    return look(encoder, tracks, parts).features
+
+
+def look(encoder: TrackEncoder, tracks: Tracks, parts: Collection[Part] = ALL) -> Description:
+    """As `describe`, with the attention of each head."""
     geometry, visible = inputs(tracks, encoder.config.frames)
-    clip = points = frames = patches = None
     with torch.inference_mode():
-        if "clip" in parts or "points" in parts:
-            encoded = encoder(geometry, visible)
-            clip, points = encoded.cls[0] - encoder.middle, encoded.tracks[0]
-        if "frames" in parts:
-            frames = embed_moments(encoder, geometry, visible)[0]
-        if "patches" in parts:
-            patches = motion_patches(geometry, visible)[0]
-    return Features(clip=clip, frames=frames, points=points, patches=patches)
+        encoded = encoder(geometry, visible)
+        features = Features(
+            clip=encoded.cls[0] - encoder.middle,
+            frames=embed_moments(encoder, geometry, visible)[0] if "frames" in parts else None,
+            points=encoded.tracks[0] if "points" in parts else None,
+            patches=motion_patches(geometry, visible)[0] if "patches" in parts else None,
+        )
+    return Description(features, encoded.attention[0])
 
 
 def describe_by_trokens(model: Trokens, tracks: Tracks, *, frames: int = 32) -> Features:

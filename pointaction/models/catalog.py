@@ -2,21 +2,26 @@
 
 `catalog.toml` has one table `[models.NAME]` per model; its label list is a text file beside the
 weights, one label a line, so that a change of vocabulary reads well in a diff. Its calibration, if
-it has one, is a JSON file beside them; if its labels are motions of `vocabulary.toml`, it says so.
+it has one, is a JSON file beside them, and so is that of its episodes; if its labels are motions of
+`vocabulary.toml`, it says so.
 """
 
 import hashlib
 import os
 import shutil
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pointaction.errors import DamagedWeights, InputError, UnknownModel
+from pointaction.fewshot.calibration import EpisodeCalibration, read_episode_calibrations
 from pointaction.models.calibration import Calibration
 from pointaction.models.digests import check
 from pointaction.models.symmetry import Symmetry, read_symmetry
+
+Told = TypeVar("Told")
 
 DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
 
@@ -40,10 +45,11 @@ class Entry:
     card: str  # model card, relative to the store
     calibration: Calibration | None = None
     symmetry: Symmetry | None = None
+    episodes: Mapping[str, EpisodeCalibration] = field(default_factory=dict)  # by matcher
 
     @property
     def digest(self) -> str:
-        """What its answers depend on: SHA-256 of the weights, where there is nothing else.
+        """What its own answers depend on: SHA-256 of the weights, where there is nothing else.
 
         Else that of a text: the weights' SHA-256 in hexadecimal, a line's end, the calibration as
         `Calibration.save` writes it, and the symmetry as its `to_json` does; what is there of both.
@@ -127,20 +133,25 @@ def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
         name=name,
         labels=labels,
         symmetry=read_symmetry(store / vocabulary, labels) if vocabulary else None,
-        calibration=_calibration(store, table.pop("calibration", None)),
+        calibration=_beside(store, table, "calibration", Calibration.load),
+        episodes=_beside(store, table, "episodes", read_episode_calibrations) or {},
         **table,
     )
 
 
-def _calibration(store: Path, file: str | None) -> Calibration | None:
+def _beside(
+    store: Path, table: dict[str, Any], key: str, read: Callable[[Path], Told]
+) -> Told | None:
+    """What the file says that the table names under `key`, which is taken out; None without."""
+    file = table.pop(key, None)
     if file is None:
         return None
     try:
-        return Calibration.load(store / file)
+        return read(store / file)
     except FileNotFoundError:
         raise DamagedWeights(
             f"{store / file} is missing; fetch the model store again, or take the line "
-            "`calibration` out of catalog.toml"
+            f"`{key}` out of catalog.toml"
         ) from None
     except InputError as error:  # of the operator, not of who asks
         raise DamagedWeights(str(error)) from None

@@ -34,6 +34,7 @@ from pointaction.tokens.hod import oriented_displacements
 from pointaction.tokens.relative import farthest_tracks, in_order, relative_displacements
 
 _SHARPNESS = 20.0
+_TREMBLING = 1e-3  # variance of a token before its norm; what moves begins at twice as much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +75,15 @@ class TwoLayers(nn.Module):
 
 
 class MotionModule(nn.Module):
-    """A motion descriptor (..., inputs) becomes a token (..., D)."""
+    """A motion descriptor (..., inputs) becomes a token (..., D).
 
-    def __init__(self, inputs: int, width: int) -> None:
+    What is well below `eps` in variance stays small, instead of being made as loud as all else.
+    """
+
+    def __init__(self, inputs: int, width: int, *, eps: float = 1e-5) -> None:
         super().__init__()
         self.fc2 = TwoLayers(inputs, width)
-        self.ln2 = nn.LayerNorm(width)
+        self.ln2 = nn.LayerNorm(width, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.ln2(self.fc2(x))
@@ -188,7 +192,9 @@ class Trokens(nn.Module):
         seen = config.appearance or width
         self.appearance = nn.Identity() if seen == width else nn.Linear(seen, width)
         if config.hod:
-            self.hod_motion_module = MotionModule(config.bins, width)
+            # In units of the clip's own motion, what only trembles is known to be next to nothing.
+            eps = _TREMBLING if config.within_picture else 1e-5
+            self.hod_motion_module = MotionModule(config.bins, width, eps=eps)
         if config.relative:
             self.cross_motion_module = MotionModule(2 * (config.anchors or config.points), width)
         block = ReleasedBlock if config.as_released else Block
@@ -203,6 +209,9 @@ class Trokens(nn.Module):
         self.apply(_start)
         for table in (self.cls_token, self.space_pos_embed, self.time_pos_embed):
             nn.init.trunc_normal_(table, std=0.02)
+        if config.relative and not config.as_released:
+            # Where things lie differs from clip to clip: it counts once something is made of it.
+            nn.init.zeros_(self.cross_motion_module.ln2.weight)
 
     def forward(
         self,
@@ -374,14 +383,14 @@ def trokens(classes: int) -> Trokens:
 
 
 def trokens_tiny(classes: int) -> Trokens:
-    """About a million parameters, from motion alone, at a cost that is linear in the tracks."""
+    """From motion alone, at a cost that is linear in the tracks, and small enough for a CPU."""
     return Trokens(
         TrokensConfig(
             appearance=None,
             anchors=16,
             within_picture=True,
-            width=128,
-            layers=2,
+            width=64,
+            heads=4,
             classes=classes,
         )
     )

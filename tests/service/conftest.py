@@ -13,7 +13,7 @@ from pointaction.models.calibration import Calibration
 from service.app import create_app
 from service.settings import ServiceSettings
 from tests.conftest import RedisServers
-from tests.service.doubles import SCORES, PlayedWorker, three_tracks
+from tests.service.doubles import SCORES, PlayedWorker, eventually, three_tracks
 
 # Enough of an MP4 for the intake, which looks at the first box only.
 CLIP = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + bytes(100)
@@ -84,3 +84,13 @@ def client(settings: ServiceSettings, worker: PlayedWorker) -> Iterator[TestClie
 @pytest.fixture
 def tracks_file() -> bytes:
     return three_tracks().to_bytes()
+
+
+@pytest.fixture
+def episode(client: TestClient) -> str:
+    """The id of one that is ready: two examples of wave, one of nod."""
+    from tests.service.teaching import read, teach  # which need CLIP of this module
+
+    id = str(teach(client, name="mine").json()["id"])
+    assert eventually(lambda: read(client, id)["progress"] == 1)
+    return id

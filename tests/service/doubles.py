@@ -12,12 +12,23 @@ import numpy as np
 from pointaction.models import catalog
 from pointaction.tracks import Tracks
 from service.settings import ServiceSettings
-from workers.blobs import BlobStore, overlay_name
+from workers.blobs import BlobStore, clip_name, features_name, overlay_name
+from workers.classify import key_of
+from workers.episodes import EpisodeStore
 from workers.errors import QueueDown
-from workers.jobs import Claim, ClassifyParams, Job, JobStore, OverlayParams, Problem
+from workers.jobs import (
+    Claim,
+    ClassifyParams,
+    ExampleParams,
+    Job,
+    JobStore,
+    MatchParams,
+    OverlayParams,
+    Problem,
+)
 from workers.making import Making
 from workers.redis import connect, connect_bytes
-from workers.results import CachedResult, ResultCache, answer, result_key, tracks_key
+from workers.results import CachedResult, ResultCache, answer, seen, tracks_key
 
 HOLDER = "played"
 SCORES = {"moving left": 0.7, "moving right": 0.2, "standing still": 0.1}
@@ -48,7 +59,8 @@ class BrokenQueue:
 class PlayedWorker:
     """Queue and worker in one: a thread that finishes jobs as a worker would, through Redis.
 
-    `gate` closed keeps it from starting the next job; `problem` makes it fail every job.
+    `gate` closed keeps it from starting the next job; `problem` makes it fail every job. A clip is
+    what its last byte is, to an episode; one that ends with "!" cannot be decoded.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -63,6 +75,7 @@ class PlayedWorker:
         )
         self.results = ResultCache(connect_bytes(settings.cache_url), ttl_s=settings.result_ttl_s)
         self.blobs = BlobStore(settings.blobs)
+        self.episodes = EpisodeStore(self.store)
         self.gate = threading.Event()
         self.gate.set()
         self.problem: Problem | None = None
@@ -95,21 +108,87 @@ class PlayedWorker:
 
     def _finish(self, job: Job) -> None:
         self.store.report(job.id, HOLDER, stage="decode", progress=0.1)
-        if self.problem:
-            self.store.fail(job.id, HOLDER, self.problem)
+        problem = self.problem or self._unreadable(job)
+        if problem:
+            self.store.fail(job.id, HOLDER, problem)
         elif job.kind == "overlay":
             self._draw(job, OverlayParams.model_validate(job.params))
-        else:
+        elif job.kind == "classify":
             self._classify(job, ClassifyParams.model_validate(job.params))
+        elif job.kind == "example":
+            self._describe(job, ExampleParams.model_validate(job.params))
+        else:
+            self._match(job, MatchParams.model_validate(job.params))
+        if job.kind == "example":
+            self.episodes.examples(job.params["episode"])
+            self.episodes.let_go(self, job.params["episode"])
+
+    def _unreadable(self, job: Job) -> Problem | None:
+        if job.kind == "overlay" or self._last_byte(job.content) != b"!":
+            return None
+        return Problem(kind="undecodable", detail="the video cannot be decoded")
+
+    def _last_byte(self, content: str) -> bytes:
+        with self.blobs.open(clip_name(content)) as file:
+            return file.read()[-1:]
 
     def _classify(self, job: Job, params: ClassifyParams) -> None:
-        entry = catalog.find(self.settings.model_store, params.model)
-        calibration = entry.calibration
-        making = Making.of(self.settings, job.media, tracker=params.tracker, depth=params.depth)
+        calibration = catalog.find(self.settings.model_store, params.model).calibration
+        unsure = max(SCORES.values()) < calibration.threshold if calibration else None
+        found = self._seen(job, scores=SCORES, none_of_these=unsure)
+        result = answer(job.id, found, top_k=params.top_k, attention=params.attention, cached=False)
+        self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
+
+    def _describe(self, job: Job, params: ExampleParams) -> None:
+        example = self.episodes.example(params.episode, params.example)
+        assert example is not None
+        found = self._seen(job)
+        features = features_name(params.episode, example.id, made_by="0" * 16)
+        self.blobs.put(self._last_byte(job.content), features)
+        self.episodes.settle(params.episode, example)
+        of = {"episode": params.episode, "example": example.id, "label": example.label}
+        result = {**seen(job.id, found, attention=True), **of}
+        self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
+
+    def _match(self, job: Job, params: MatchParams) -> None:
+        """A clip is like the examples that end as it does; every other class has no share."""
+        episode = self.episodes.get(params.episode)
+        if episode is None:
+            gone = Problem(kind="episode-gone", detail="the episode has been deleted")
+            self.store.fail(job.id, HOLDER, gone)
+            return
+        examples = [each for each in self.episodes.examples(episode.id) if each.state == "ready"]
+        last = self._last_byte(job.content)
+        alike = [each for each in examples if self._last_byte(each.content) == last]
+        best = alike[0].label if alike else examples[0].label
+        labels = [best, *(each.label for each in examples if each.label != best)]
+        shown = [{"example": each.id, "label": each.label, "name": each.name} for each in alike]
+        found = self._seen(job)
+        result = {
+            **seen(job.id, found, attention=params.attention),
+            "episode": episode.id,
+            "head": episode.head,
+            "predictions": [
+                {"label": label, "score": float(label == best)} for label in dict.fromkeys(labels)
+            ][: params.top_k],
+            "none_of_these": not alike,
+            "nearest": [{"similarity": 1.0, **each} for each in shown],
+            "matches": [
+                {"query": [0], "moments": [1], "weight": 0.5, **each} for each in shown[:1]
+            ],
+        }
+        self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
+
+    def _seen(
+        self, job: Job, *, scores: dict[str, float] | None = None, none_of_these: bool | None = None
+    ) -> CachedResult:
+        """What the job's model sees in three tracks, cached under the job's key."""
+        entry, by = catalog.find(self.settings.model_store, job.seen_by.model), job.seen_by
+        making = Making.of(self.settings, job.media, tracker=by.tracker, depth=by.depth)
         tracks = three_tracks()
         found = CachedResult(
-            scores=SCORES,
-            none_of_these=max(SCORES.values()) < calibration.threshold if calibration else None,
+            scores=scores or {},
+            none_of_these=none_of_these,
             attention=np.full((HEADS, 3), 1 / 3, np.float16),
             tracks_key=tracks_key(job.content, making),
             clip={
@@ -119,30 +198,23 @@ class PlayedWorker:
                 "width": 24,
                 "height": 16,
             },
-            model={
-                "name": entry.name,
-                "version": entry.version,
-                "digest": entry.digest,
-                "licence": entry.licence,
-            },
+            model=entry.told(),
             tracker=making.tracker.to_json() if making.tracker else None,
             depth=making.depth.to_json(),
             notes=entry.notes(making.depth.name),
             timings_ms={"decode": 12.5, "track": 30.0},
         )
-        key = result_key(job.content, making, model_digest=entry.digest)
         self.results.put_tracks(found.tracks_key, tracks.to_bytes())
-        self.results.put(key, found)
-        result = answer(job.id, found, top_k=params.top_k, attention=params.attention, cached=False)
-        self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
+        self.results.put(key_of(job, entry, making), found)
+        return found
 
     def _draw(self, job: Job, params: OverlayParams) -> None:
         of = self.store.get(params.of)
         assert of is not None
         assert of.result is not None
         making = Making.behind(self.settings, of.media, of.result)
-        key = result_key(of.content, making, model_digest=of.result["model"]["digest"])
-        name = overlay_name(key, head=params.head, format=params.format)
+        entry = catalog.find(self.settings.model_store, of.seen_by.model)
+        name = overlay_name(key_of(of, entry, making), head=params.head, format=params.format)
         drawing = Path(self.settings.data_dir) / f"{job.id}.drawing"
         drawing.write_bytes(f"{params.format} of {params.head}".encode())
         self.blobs.put_file(drawing, name)

@@ -1,12 +1,14 @@
 import io
 import pickle
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from service.app import create_app
 from service.settings import ServiceSettings
 from tests.service.conftest import CLIP
 from tests.service.doubles import PlayedWorker, three_tracks
@@ -174,3 +176,69 @@ def test_a_body_over_the_limit_is_413_without_content_length(client: TestClient)
         limit,
     )
     assert document["value"] > limit
+
+
+def part(name: bytes, content: bytes, *, file: bytes | None = None) -> bytes:
+    filename = b"" if file is None else b'; filename="' + file + b'"'
+    head = b'--x\r\nContent-Disposition: form-data; name="' + name + b'"' + filename
+    return head + b"\r\n\r\n" + content + b"\r\n"
+
+
+@pytest.fixture
+def roomy(settings: ServiceSettings, worker: PlayedWorker) -> Iterator[TestClient]:
+    """A service that takes larger bodies."""
+    with TestClient(
+        create_app(settings.model_copy(update={"max_upload_mb": 8}), queue=worker)
+    ) as c:
+        yield c
+
+
+def test_of_10000_files_the_5001st_is_refused(roomy: TestClient) -> None:
+    body = b"".join(part(b"support", CLIP[:40], file=b"%d.mp4" % n) for n in range(10_000))
+    document = problem(roomy.post("/episodes", content=body, headers=BOUNDARY))
+    assert (document["kind"], document["status"]) == ("too-many-parts", 422)
+    assert (document["limit"], document["value"]) == (5000, 5001)
+
+
+@pytest.mark.parametrize("field", ["labels", "jobs"])
+def test_no_more_texts_than_files_are_taken(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    monkeypatch.setattr("service.routes.episodes.MAX_FILES", 3)
+    body = part(field.encode(), b"a") * 4 + b"--x--\r\n"
+    document = problem(client.post("/episodes", content=body, headers=BOUNDARY))
+    assert (document["kind"], document["limit"], document["value"]) == ("too-many-parts", 3, 4)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(client: TestClient) -> None:
+    body = part(b"support", CLIP, file=b"a.mp4") + part(b"support", CLIP, file=b"b.mp4")
+    document = problem(client.post("/episodes", content=body, headers=BOUNDARY))
+    assert document["kind"] == "malformed-multipart"
+
+
+def test_a_text_that_is_not_utf8_is_refused(client: TestClient) -> None:
+    body = (
+        part(b"support", CLIP, file=b"\xff.mp4") + part(b"labels", b"gr\xfc\xdfen") + b"--x--\r\n"
+    )
+    document = problem(client.post("/episodes", content=body, headers=BOUNDARY))
+    assert document["kind"] == "invalid-field"
+    assert "'labels', number 1, is not UTF-8" in document["detail"]
+
+
+def test_a_name_with_control_characters_is_escaped_for_people_and_kept_for_programs(
+    client: TestClient,
+) -> None:
+    body = part(b"support", b"text", file=b"a\x07\x1b[31m.mp4") + b"--x--\r\n"
+    document = problem(client.post("/episodes", content=body, headers=BOUNDARY))
+    assert document["file"]["name"] == "a\x07\x1b[31m.mp4"
+    assert r"'a\x07\x1b[31m.mp4'" in document["detail"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"X-Other: 1", b"Content-Disposition: form-data", b'Content-Disposition: file; name="clip"'],
+)
+def test_a_part_without_a_name_is_malformed(client: TestClient, header: bytes) -> None:
+    body = b"--x\r\n" + header + b"\r\n\r\n" + CLIP + b"\r\n--x--\r\n"
+    document = problem(client.post("/classify", content=body, headers=BOUNDARY))
+    assert (document["kind"], document["status"]) == ("malformed-multipart", 400)

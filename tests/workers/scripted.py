@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +29,11 @@ from pointaction.clip import Clip
 from pointaction.count import Count, uncounted
 from pointaction.depth.base import Lifter
 from pointaction.errors import InputError
+from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
 from pointaction.tracks import Tracks
 from workers.launch import run_worker
-from workers.process import Recogniser, Recognition, Report
+from workers.process import Classes, Description, Recogniser, Recognition, Report
 from workers.settings import Settings
 
 SCORES = {"waving": 0.75, "falling": 0.25}
@@ -50,6 +52,56 @@ class ScriptedRecogniser:
         report("classify", 0.9)
         heads = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
         return Seen(scores=SCORES, none_of_these=True, attention=heads, tracks=tracks)
+
+
+@dataclass(frozen=True)
+class Described:
+    features: bytes
+    attention: NDArray[np.float32]
+    tracks: Tracks
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    example: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """The first moment of the clip, found in the second of an example."""
+
+    example: int
+    query: tuple[int, ...] = (0,)
+    moments: tuple[int, ...] = (1,)
+    weight: float = 0.5
+
+
+@dataclass(frozen=True)
+class Alike:
+    scores: dict[str, float]
+    none_of_these: bool | None
+    neighbours: list[Neighbour]
+    matches: list[Part]
+
+
+@dataclass(frozen=True)
+class ScriptedClasses:
+    """A clip is of the class that has an example of the same word; else of none."""
+
+    words: Sequence[bytes]
+    labels: Sequence[str]
+
+    def liken(self, features: bytes) -> Alike:
+        same = [each for each, word in enumerate(self.words) if word == features]
+        best = self.labels[same[0]] if same else self.labels[0]
+        rest = [label for label in dict.fromkeys(self.labels) if label != best]
+        return Alike(
+            scores={best: 0.75} | dict.fromkeys(rest, 0.25 / len(rest)),
+            none_of_these=not same,
+            neighbours=[Neighbour(each, 1.0) for each in same],
+            matches=[Part(each) for each in same],
+        )
 
 
 class Played:
@@ -109,6 +161,20 @@ class ScriptedLibrary:
 
     def load(self, model: str) -> Recogniser:
         return ScriptedRecogniser()
+
+    def describe(
+        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+    ) -> Description:
+        report("classify", 0.9)
+        with (self.settings.data_dir / "described").open("a") as file:
+            file.write(f"{self._word}\n")
+        heads = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
+        return Described(self._word.encode(), heads, tracks)
+
+    def learn(
+        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+    ) -> Classes:
+        return ScriptedClasses(features, labels)
 
     def draw(
         self,

@@ -5,7 +5,13 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from workers.blobs import BlobStore, clip_name, overlay_name
+from workers.blobs import (
+    BlobStore,
+    clip_name,
+    example_tracks_name,
+    features_name,
+    overlay_name,
+)
 
 NAME = clip_name("a" * 64)
 DRAWING = overlay_name("b" * 64, head="mean", format="png")
@@ -42,6 +48,32 @@ def test_what_is_put_is_there_until_it_is_deleted(store: BlobStore, tmp_path: Pa
     store.delete(NAME)
 
 
+def test_bytes_are_kept_as_files_are(store: BlobStore) -> None:
+    assert store.get(NAME) is None
+    store.put(b"abc", NAME)
+    assert store.get(NAME) == b"abc"
+
+
+def test_examples_stay_until_they_are_deleted(store: BlobStore) -> None:
+    mine, yours, first, second = ("1" * 32, "2" * 32, "a" * 32, "b" * 32)
+    assert store.episodes() == []
+    store.put(b"abc", example_tracks_name(mine, first))
+    store.put(b"abc", features_name(mine, first, made_by="0" * 64))
+    store.put(b"abc", example_tracks_name(mine, second))
+    store.put(b"abc", example_tracks_name(yours, first))
+    assert store.sweep(older_than_s=-60) == 0
+    assert sorted(store.episodes()) == [mine, yours]
+
+    store.delete_example(mine, first)
+    assert not store.exists(features_name(mine, first, made_by="0" * 64))
+    assert store.exists(example_tracks_name(mine, second))
+    store.delete_episode(mine)
+    assert not store.exists(example_tracks_name(mine, second))
+    assert store.episodes() == [yours]
+    store.delete_episode(mine)
+    assert store.exists(example_tracks_name(yours, first))
+
+
 def test_a_second_put_replaces_the_first(store: BlobStore, tmp_path: Path) -> None:
     put(store, tmp_path, NAME, b"old")
     put(store, tmp_path, NAME, b"new")
@@ -68,6 +100,8 @@ def test_a_missing_blob_is_a_missing_file(store: BlobStore) -> None:
         "clips/" + "a" * 64 + "\n",
         "overlays/" + "b" * 64 + "-1.exe",
         "overlays/" + "b" * 64 + "-../x.png",
+        "episodes/" + "a" * 32 + "/../clips.tracks.npz",
+        "episodes/" + "a" * 32 + "/" + "b" * 32 + ".features",
         "",
     ],
 )

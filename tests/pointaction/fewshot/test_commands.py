@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from pointaction.cli import app
+from pointaction.errors import InputError
+from pointaction.fewshot.commands import _plain, _portions
+from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
+from pointaction.fewshot.matchers import MATCHERS
+from pointaction.synthetic.sample import write_sample
+from tests.conftest import Stack
+
+
+def call(*words: str | Path | int) -> Result:
+    return CliRunner().invoke(app, ["episode", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An example of two motions in folders of their names, and a query of the first."""
+    folder = tmp_path_factory.mktemp("clips")
+    for label, motion in (("to the [left]", "moving left"), ("down", "falling")):
+        (folder / "support" / label).mkdir(parents=True)
+        write_sample(motion, folder / "support" / label / "a.mp4", seed=0, side=96)
+    write_sample("moving left", folder / "query.mp4", seed=1, side=96)
+    return folder
+
+
+def test_every_head_that_is_told_of_is_a_matcher() -> None:
+    assert list(HEADS) == list(MATCHERS)
+    assert DEFAULT_HEAD in HEADS
+
+
+def test_a_folder_of_examples_is_enough_without_a_server(clips: Path) -> None:
+    done = call(
+        "classify", clips / "support", clips / "query.mp4", clips / "none.mp4",
+        "--local", "--json",
+    )  # fmt: skip
+    answer, missing = (json.loads(line) for line in done.stdout.splitlines())
+    assert answer["predictions"][0]["label"] == "to the [left]"
+    assert answer["predictions"][0]["score"] > 0.5
+    assert answer["nearest"][0]["label"] == "to the [left]"
+    assert (answer["head"], answer["tracker"]["name"]) == ("prototype", "lucas-kanade")
+    assert missing["problem"]["kind"] == "no-such-file"
+    assert done.exit_code == 1
+
+
+def test_an_episode_is_taught_asked_listed_and_forgotten(clips: Path, stack: Stack) -> None:
+    server = ("--server", str(stack.client.base_url))
+    bad = clips / "support" / "down" / "text.mp4"
+    bad.write_text("not a video")
+    broken = clips / "support" / "down" / "broken.mp4"
+    broken.write_bytes(b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + bytes(5000))
+    made = call("create", clips / "support", "--name", "mine", *server)
+    id, *classes = made.stdout.splitlines()
+    assert sorted(classes) == ["  down: 1 of 2", "  to the [left]: 1 of 1"]
+    assert made.exit_code == 1
+    said = " ".join(made.stderr.split())
+    assert "text.mp4: it begins neither as a video" in said
+    assert "down/broken.mp4: " in said
+    assert "2 files could not be read" in said
+
+    again = call("add", id, clips / "support" / "down" / "a.mp4", *server)
+    assert "  down: 1 of 2" in again.stdout.splitlines()
+    asked = call("classify", id, clips / "query.mp4", "--top-k", 1, *server)
+    assert "to the [left]" in asked.stdout
+    assert "down" not in asked.stdout
+    assert id in call("list", *server).stdout
+    assert "deleted" in call("delete", id, *server).stdout
+    assert id not in call("list", *server).stdout
+    gone = json.loads(call("classify", id, clips / "query.mp4", "--json", *server).stdout)
+    assert gone["problem"]["kind"] == "not-found"
+
+
+def test_one_class_is_too_few(clips: Path) -> None:
+    folder = clips / "support" / "down"
+    for done in (call("create", folder), call("classify", folder, clips / "query.mp4", "--local")):
+        error: Any = done.exception
+        assert isinstance(error, InputError)
+        assert (error.kind, error.limit, error.value) == ("too-few-classes", 2, 1)
+
+
+def test_no_server_is_said_with_what_to_do(clips: Path) -> None:
+    done = call(
+        "classify", "0" * 32, clips / "query.mp4", "--json", "--server", "http://127.0.0.1:9"
+    )
+    assert "pointaction serve" in json.loads(done.stdout)["problem"]["detail"]
+
+
+def test_many_files_are_sent_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointaction.fewshot.commands._BYTES_AT_ONCE", 10)
+    monkeypatch.setattr("pointaction.fewshot.commands._FILES_AT_ONCE", 3)
+    sizes = [6, 4, 1, 12, 1, 1, 1, 1]
+    files = [tmp_path / str(number) for number in range(len(sizes))]
+    for file, size in zip(files, sizes, strict=True):
+        file.write_bytes(bytes(size))
+    portions = _portions([("label", file) for file in files])
+    numbers = [[int(path.name) for _, path in portion] for portion in portions]
+    assert numbers == [[0, 1], [2], [3], [4, 5, 6], [7]]
+
+
+def test_nothing_in_a_label_is_a_command_to_the_terminal() -> None:
+    assert _plain("[bold]wave[/]") == r"\[bold]wave\[/]"
+    assert "\x1b" not in _plain("\x1b[31mred")
+    assert _plain("a\nb\u202e") == r"a\nb\u202e"

@@ -1,0 +1,193 @@
+"""Describing clips, and telling by the examples of an episode what one is."""
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+import redis
+
+from pointaction.errors import InputError
+from pointaction.models.catalog import Entry
+from pointaction.tracks import Tracks
+from pointaction.version import PIPELINE_VERSION
+from workers.blobs import example_tracks_name, features_name
+from workers.classify import evidence, keep, making_of, tracks_of
+from workers.episodes import Episode, Example
+from workers.errors import QueueDown
+from workers.jobs import ExampleParams, Job, MatchParams
+from workers.logs import logger
+from workers.process import Classes, Description, Likeness, Process
+from workers.progress import Progress
+from workers.results import CachedResult, seen
+
+log = logger(__name__)
+
+
+def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
+    """Describe an example and keep what its episode needs of it. For a job of kind "example"."""
+    params = ExampleParams.model_validate(job.params)
+    episode = _episode(process, params.episode)
+    known = process.episodes.example(episode.id, params.example)
+    if known is None:
+        raise InputError("the example was taken out of its episode", kind="example-gone")
+    description, result = describe(process, job, episode.head, progress)
+    entry = process.entry(params.model)
+    # The features last, since they are what makes an example one that can be used.
+    tracks = example_tracks_name(episode.id, known.id)
+    process.blobs.put(description.tracks.to_bytes(), tracks)
+    features = features_name(episode.id, known.id, made_by=_made_by(entry, episode))
+    process.blobs.put(description.features, features)
+    process.episodes.settle(episode.id, known)
+    return {
+        **seen(job.id, result, attention=True),
+        "episode": episode.id,
+        "example": known.id,
+        "label": known.label,
+    }
+
+
+def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
+    """Tell which class of an episode a clip is. For a job of kind "match"."""
+    params = MatchParams.model_validate(job.params)
+    episode = _episode(process, params.episode)
+    description, result = describe(process, job, episode.head, progress)
+    progress("match", 0.95)
+    examples = process.episodes.examples(episode.id)
+    ready = [each for each in examples if each.state == "ready"]
+    likeness = learnt(process, episode, ready, progress).liken(description.features)
+    progress.enter("")
+    best = list(likeness.scores.items())[: params.top_k]
+    return {
+        **seen(job.id, result, attention=params.attention),
+        "timings_ms": dict(progress.timings_ms),
+        "episode": episode.id,
+        "head": episode.head,
+        "predictions": [{"label": label, "score": score} for label, score in best],
+        "none_of_these": likeness.none_of_these,
+        "notes": [*result.notes, *_notes(examples)],
+        **_parts(likeness, ready),
+    }
+
+
+def settled(process: Process, job: Job) -> None:
+    """After an example's job, however it ended: let go of what waits for its episode."""
+    if job.kind != "example":
+        return
+    params = ExampleParams.model_validate(job.params)
+    try:
+        process.episodes.example(params.episode, params.example)  # told that its job failed
+        process.episodes.let_go(process.queue, params.episode)
+    except (redis.RedisError, QueueDown) as error:  # the sweeper will
+        log.warning("episode not looked after", episode=params.episode, error=str(error))
+
+
+def describe(
+    process: Process, job: Job, head: str, progress: Progress
+) -> tuple[Description, CachedResult]:
+    """What the job's model sees in the job's clip; its attention and tracks are cached."""
+    entry, making = process.entry(job.seen_by.model), making_of(process, job)
+    tracks, clip = tracks_of(process, job, making, progress)
+    progress.enter("load")
+    description = process.library.describe(process.recogniser(entry), tracks, head, report=progress)
+    progress.enter("")
+    result = CachedResult(
+        scores={},
+        none_of_these=None,
+        attention=np.asarray(description.attention, np.float16),
+        timings_ms=dict(progress.timings_ms),
+        **evidence(job, entry, making, tracks, clip),
+    )
+    keep(process, job, entry, making, result, description.tracks)
+    return description, result
+
+
+def learnt(process: Process, episode: Episode, ready: list[Example], progress: Progress) -> Classes:
+    """The episode's classes by the examples that are ready."""
+    labels = [each.label for each in ready]
+    if len(set(labels)) < 2:
+        raise InputError(
+            f"the examples that could be read are of {len(set(labels))} classes, and two are "
+            "needed; GET /episodes/{id} says what was wrong with the others",
+            kind="too-few-classes",
+            limit=2,
+            value=len(set(labels)),
+        )
+    entry = process.entry(episode.model)
+    made_by = _made_by(entry, episode)
+    key = " ".join([episode.id, made_by, *(each.id for each in ready)])
+
+    def learn() -> Classes:
+        features = [_features(process, episode, each, entry, progress) for each in ready]
+        return process.library.learn(entry, episode.head, features, labels)
+
+    return process.classes(key, learn)
+
+
+def _features(
+    process: Process, episode: Episode, example: Example, entry: Entry, progress: Progress
+) -> bytes:
+    """Those of an example, made again from its tracks when they are another model's."""
+    name = features_name(episode.id, example.id, made_by=_made_by(entry, episode))
+    if known := process.blobs.get(name):
+        return known
+    tracks = process.blobs.get(example_tracks_name(episode.id, example.id))
+    if tracks is None:
+        raise InputError(
+            f"what was kept of the example {example.name or example.id!r} is gone; send it again",
+            kind="content-gone",
+            value=example.id,
+        )
+    description = process.library.describe(
+        process.recogniser(entry), Tracks.load(io.BytesIO(tracks)), episode.head, report=progress
+    )
+    process.blobs.put(description.features, name)
+    return description.features
+
+
+def _episode(process: Process, episode_id: str) -> Episode:
+    episode = process.episodes.get(episode_id)
+    if episode is None:
+        raise InputError("the episode has been deleted", kind="episode-gone", value=episode_id)
+    return episode
+
+
+def _made_by(entry: Entry, episode: Episode) -> str:
+    """A digest of all that features depend on, apart from the tracks."""
+    parts = f"{entry.digest} {episode.head} {PIPELINE_VERSION}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _parts(likeness: Likeness, ready: list[Example]) -> dict[str, Any]:
+    """The nearest examples, and which part of the clip matched which part of an example."""
+    return {
+        "nearest": [
+            {"similarity": round(each.similarity, 4), **_told(ready[each.example])}
+            for each in likeness.neighbours
+        ],
+        "matches": [
+            {
+                "query": list(each.query),
+                "moments": list(each.moments),
+                "weight": round(each.weight, 4),
+                **_told(ready[each.example]),
+            }
+            for each in likeness.matches
+        ],
+    }
+
+
+def _told(example: Example) -> dict[str, str]:
+    return {"example": example.id, "label": example.label, "name": example.name}
+
+
+def _notes(examples: list[Example]) -> list[str]:
+    """What the answer lacks because examples could not be read."""
+    notes = []
+    failed = sum(each.state == "failed" for each in examples)
+    if failed:
+        notes.append(f"{failed} of {len(examples)} examples could not be read and play no part")
+    ready = {each.label for each in examples if each.state == "ready"}
+    if lost := [label for label in dict.fromkeys(e.label for e in examples) if label not in ready]:
+        notes.append(f"no example of {', '.join(map(repr, lost))} could be read")
+    return notes
