@@ -129,8 +129,7 @@ class PlayedWorker:
         return Problem(kind="undecodable", detail="the video cannot be decoded")
 
     def _last_byte(self, content: str) -> bytes:
-        with self.blobs.open(clip_name(content)) as file:
-            return file.read()[-1:]
+        return (self.blobs.get(clip_name(content)) or b"")[-1:]
 
     def _classify(self, job: Job, params: ClassifyParams) -> None:
         calibration = catalog.find(self.settings.model_store, params.model).calibration
@@ -141,7 +140,10 @@ class PlayedWorker:
 
     def _describe(self, job: Job, params: ExampleParams) -> None:
         example = self.episodes.example(params.episode, params.example)
-        assert example is not None
+        if example is None:
+            gone = Problem(kind="example-gone", detail="the example was taken out")
+            self.store.fail(job.id, HOLDER, gone)
+            return
         found = self._seen(job)
         features = features_name(params.episode, example.id, made_by="0" * 16)
         self.blobs.put(self._last_byte(job.content), features)

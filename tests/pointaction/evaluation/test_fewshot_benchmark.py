@@ -15,7 +15,7 @@ from pointaction.errors import InputError
 from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.fewshot_benchmark import Entrant, measured
 from pointaction.fewshot.track_features import PATCH_WIDTH
-from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.catalog import DEFAULT_STORE, find
 from pointaction.models.fewshot import save_network
 from pointaction.models.strm import strm_tiny
 from tests.pointaction.evaluation.sliding import write_slide
@@ -84,7 +84,7 @@ def test_a_network_of_episodes_is_measured_as_it_is_trained(ucf: Path, tmp_path:
 
 def test_a_matcher_is_given_what_it_compares() -> None:
     entrant = Entrant.open(DEFAULT_STORE, model="traction-tiny", weights=None, matcher="otam")
-    assert entrant.name == "traction-tiny 3, otam"
+    assert entrant.name == f"traction-tiny {find(DEFAULT_STORE, 'traction-tiny').version}, otam"
     assert entrant.parts == ("frames",)
 
 
