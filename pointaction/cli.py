@@ -5,7 +5,6 @@ so that `pointaction --help` is quick and needs no torch.
 """
 
 import glob
-import json
 import os
 import sys
 from contextlib import closing
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
-from rich.console import Console
 
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.errors import InputError, PointActionError
@@ -26,7 +24,16 @@ from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import models
 from pointaction.progress import bars
-from pointaction.tracking.commands import DEPTH_HELP, TRACKER_HELP, Device, Rounding, track
+from pointaction.terminal import err, out, plain, show
+from pointaction.tracking.commands import (
+    DEPTH_HELP,
+    POINTS_HELP,
+    TRACKER_HELP,
+    Device,
+    Rounding,
+    track,
+)
+from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.training.commands import film, finetune, grow, pretrain, train
 from pointaction.training.episode_commands import train_episodes
@@ -37,8 +44,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-out = Console()
-err = Console(stderr=True)
 
 TAKEN = (*SUFFIXES, ".npz")
 STORE = Path(os.environ.get("POINTACTION_MODEL_STORE", DEFAULT_STORE))
@@ -72,6 +77,7 @@ def classify(
         str, typer.Option(envvar="POINTACTION_SERVER", help="Where the server is.")
     ] = "http://127.0.0.1:8000",
     tracks: Annotated[int, typer.Option(help="Points to follow, with --local.")] = 512,
+    points: Annotated[str | None, typer.Option(help=POINTS_HELP)] = None,
     tracker: Annotated[str | None, typer.Option(help=TRACKER_HELP)] = None,
     depth: Annotated[str | None, typer.Option(help=DEPTH_HELP)] = None,
     device: Device = "cpu",
@@ -87,6 +93,7 @@ def classify(
             STORE,
             model,
             tracks=tracks,
+            points=points or DEFAULT_POINTS,
             tracker=tracker or DEFAULT_TRACKER,
             depth=depth or DEFAULT_DEPTH,
             running=Running(device=device, precision=precision),
@@ -95,6 +102,7 @@ def classify(
         else RemoteService(
             server,
             model,
+            points=points,
             tracker=tracker,
             depth=depth,
             api_key=os.environ.get("POINTACTION_API_KEY"),
@@ -113,7 +121,7 @@ def classify(
             except PointActionError as error:
                 failed += 1
                 answer = {"problem": {"kind": error.kind, "detail": str(error)}}
-            _show(path, answer, as_json=as_json)
+            show(path, answer, as_json=as_json)
             progress.advance(task)
     if failed:
         err.print(f"{failed} of {len(paths)} files failed", style="red")
@@ -146,7 +154,7 @@ def render(
     from pointaction.synthetic.sample import write_sample
 
     write_sample(motion, output, seed=seed, side=side)
-    out.print(f"{output}: {motion}")
+    out.print(f"{plain(output)}: {plain(motion)}")
 
 
 def expand(patterns: list[str]) -> list[Path]:
@@ -169,27 +177,6 @@ def _target(overlay: Path, path: Path, *, several: bool) -> Path:
     return overlay / f"{path.stem}.overlay.mp4"
 
 
-def _show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps({"file": str(path)} | answer) + "\n")
-    elif "problem" in answer:
-        err.print(f"[red]{path}[/]: {answer['problem']['detail']}")
-    else:
-        out.print(f"[bold]{path}[/]")
-        show_predictions(answer, out)
-        for note in answer.get("notes", []):
-            out.print(f"  {note}", style="dim")
-
-
-def show_predictions(answer: dict[str, Any], console: Console) -> None:
-    """Labels with their scores as bars, below a word that it may be none of them."""
-    if answer.get("none_of_these"):  # a server of an older release does not say
-        console.print("  none of these: the model has likely no name for this motion; the nearest:")
-    for prediction in answer["predictions"]:
-        bar = "█" * round(30 * prediction["score"])
-        console.print(f"  {prediction['score']:6.1%}  {bar:<30}  {prediction['label']}")
-
-
 def main() -> None:
     """The console script: commands of every installed part, errors as one plain sentence."""
     for point in entry_points(group="pointaction.commands"):
@@ -200,5 +187,5 @@ def main() -> None:
     try:
         app()
     except PointActionError as error:
-        err.print(f"[red]error[/]: {error}")
+        err.print(f"[red]error[/]: {plain(error)}")
         sys.exit(2)

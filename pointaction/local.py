@@ -1,6 +1,7 @@
 """Classify in this process: no server, no queue, no cache."""
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,19 @@ from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
 from pointaction.explain.overlay import write_overlay
 from pointaction.methods import Running, Used
 from pointaction.pipeline import STAGES, Recogniser, Recognition, track_clip
+from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 from pointaction.tracks import Tracks
 from pointaction.video.decode import decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBy:
+    """What made tracks, as answers name it; None where nobody knows, since they came as a file."""
+
+    points: Used | None = None
+    tracker: Used | None = None
+    depth: Used | None = None
 
 
 class LocalService:
@@ -24,6 +35,7 @@ class LocalService:
         model: str,
         *,
         tracks: int,
+        points: str = DEFAULT_POINTS,
         tracker: str = DEFAULT_TRACKER,
         depth: str = DEFAULT_DEPTH,
         running: Running | None = None,
@@ -32,7 +44,12 @@ class LocalService:
         self.recogniser = Recogniser.load(store, model)
         self.tracks = tracks
         self.method = chosen(tracker, TRACKERS)
-        self.by = self.method.used(store, running), chosen(depth, LIFTERS).used(store, running)
+        self.by = MadeBy(
+            points=chosen(points, POINTS).used(store, running),
+            tracker=self.method.used(store, running),
+            depth=chosen(depth, LIFTERS).used(store, running),
+        )
+        self.choose = POINTS[points].open(store, running)
         self.tracker = self.method.open(store, running)
         self.lifter = LIFTERS[depth].open(store, running)
         self._looming = LIFTERS["looming"].used(store, running)
@@ -40,19 +57,18 @@ class LocalService:
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The answer for a clip or a `.tracks.npz`; raises PointActionError."""
-        clock = _Clock()
-        tracks, tracker, depth = self._tracks(path, clock)
+        clock = Clock()
+        tracks, by = self._tracks(path, clock)
         recognition = self.recogniser.recognise(tracks, report=clock)
         self._last = path, recognition
         entry = self.recogniser.entry
         best = list(recognition.scores.items())[:top_k]
         return {
             "model": entry.told(),
-            "tracker": tracker.to_json() if tracker else None,
-            "depth": depth.to_json() if depth else None,
+            **asdict(by),
             "predictions": [{"label": label, "score": score} for label, score in best],
             "none_of_these": recognition.none_of_these,
-            "notes": entry.notes(depth.name if depth else None),
+            "notes": entry.notes(by.depth.name if by.depth else None),
             "timings_ms": clock.timings_ms(),
             "cached": False,
         }
@@ -74,27 +90,28 @@ class LocalService:
     def close(self) -> None:
         """Nothing is held open; here because a server's client has something to close."""
 
-    def _tracks(self, path: Path, clock: "_Clock") -> tuple[Tracks, Used | None, Used | None]:
-        """Tracks with depth, and the tracker and the depth, where it is known what they were."""
+    def _tracks(self, path: Path, clock: "Clock") -> tuple[Tracks, MadeBy]:
+        """Tracks, with depth where they were made here."""
         if _holds_tracks(path):
             tracks = Tracks.load(path)
-            return tracks, None, self._looming if tracks.depth is None else None
+            return tracks, MadeBy(depth=self._looming if tracks.depth is None else None)
         clock("decode", 0.0)
         made = track_clip(
             self._decode(path),
             tracks=self.tracks,
+            choose=self.choose,
             tracker=self.tracker,
             lifter=self.lifter,
             report=clock,
         )
-        return made, *self.by
+        return made, self.by
 
     def _decode(self, path: Path, frames: int = 32) -> Clip:
         method = self.method
         return decode(path, frames=frames, short_side=method.short_side, enlarge=method.enlarge)
 
 
-class _Clock:
+class Clock:
     """Times the stages by listening to their reports."""
 
     def __init__(self) -> None:

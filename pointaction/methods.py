@@ -1,8 +1,8 @@
 """Ways to make tracks and to give them depth: what each is called, runs on, and is licensed under.
 
-The registries are dicts of `Method`: `tracking.trackers.TRACKERS` and `depth.lifters.LIFTERS`.
-Nothing here or there needs torch before a method is opened, so that a web process can say what
-there is.
+The registries are dicts of `Method`: `tracking.points.POINTS`, `tracking.trackers.TRACKERS` and
+`depth.lifters.LIFTERS`. Nothing here or there needs torch before a method is opened, so that
+a web process can say what there is.
 """
 
 from collections.abc import Callable
@@ -42,20 +42,25 @@ class Used:
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Generic[Opened]):
-    """A tracker or a depth that can be asked for by name."""
+    """A way to choose points, a tracker or a depth that can be asked for by name."""
 
     name: str
     says: str  # what it is, in one line
-    version: str  # of our code: another one makes other tracks, or another depth
+    version: str  # of our code: another one makes other points, other tracks or another depth
     open: Callable[[Path, Running], Opened]  # with the store; NotInstalled or DamagedWeights
-    weights: str | None = None  # the download that it runs on
+    weights: str | None = None  # the download without which there is none of it
     heeds_precision: bool = False
+
+    def runs_on(self, store: Path) -> str | None:
+        """The download whose weights it takes with this store; None: it takes none."""
+        return self.weights
 
     def used(self, store: Path, running: Running) -> Used:
         """The facts of an answer made so; NotInstalled or UnknownModel without its weights."""
-        if self.weights is None:
+        weights = self.runs_on(store)
+        if weights is None:
             return Used(name=self.name, version=self.version, digest=None, licence=LICENCE)
-        receipt = installed(store, find_download(store, self.weights))
+        receipt = installed(store, find_download(store, weights))
         rounded = self.heeds_precision and running.precision != "float32"
         return Used(
             name=self.name,

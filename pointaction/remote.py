@@ -23,6 +23,7 @@ class RemoteService:
         url: str,
         model: str | None,
         *,
+        points: str | None = None,
         tracker: str | None = None,
         depth: str | None = None,
         api_key: str | None = None,
@@ -30,7 +31,8 @@ class RemoteService:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.url = url
         self.model = model
-        self.of_clips = {"tracker": tracker, "depth": depth}  # a tracks file has its own
+        # A tracks file has its own.
+        self.of_clips = {"points": points, "tracker": tracker, "depth": depth}
         self.client = httpx.Client(base_url=url, headers=headers, timeout=90.0)
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:

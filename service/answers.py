@@ -33,7 +33,7 @@ class ModelReference(BaseModel):
 
 
 class MethodReference(BaseModel):
-    """What made the tracks, or gave them depth."""
+    """What chose the points, made tracks of them, or gave them depth."""
 
     name: str
     version: str
@@ -60,6 +60,7 @@ class Seen(BaseModel):
     job: str
     clip: ClipAnswer
     model: ModelReference
+    points: MethodReference | None = Field(description="null: the tracks were uploaded")
     tracker: MethodReference | None = Field(description="null: the tracks were uploaded")
     depth: MethodReference | None = Field(description="null: it came with the uploaded tracks")
     notes: list[str] = Field(description="what to bear in mind of this answer, in plain words")
@@ -221,6 +222,7 @@ class EpisodeAnswer(BaseModel):
     name: str
     head: str = Field(description="by which matcher clips are compared")
     model: str
+    points: str = Field(description="of clips: which points are followed")
     tracker: str = Field(description="of clips")
     depth: str = Field(description="of clips")
     state: Readiness
@@ -239,6 +241,7 @@ class EpisodeAnswer(BaseModel):
             name=episode.name,
             head=episode.head,
             model=episode.model,
+            points=episode.points,
             tracker=episode.tracker,
             depth=episode.depth,
             state=Readiness(
@@ -300,12 +303,15 @@ class ModelAnswer(BaseModel):
         )
 
 
+MethodTask = Literal["points", "tracking", "depth"]
+
+
 class MethodAnswer(BaseModel):
-    """A tracker or a depth that a request can choose."""
+    """A way to choose points, a tracker or a depth that a request can choose."""
 
     name: str
     version: str
-    task: Literal["tracking", "depth"]
+    task: MethodTask
     default: bool = Field(description="whether it is taken when a request names none")
     installed: bool = Field(description="whether it needs no weights, or they lie in the store")
     loaded: bool = Field(description="whether some worker has it in memory")
@@ -324,11 +330,11 @@ class MethodAnswer(BaseModel):
         download: Download | None,
         used: Used | None,
         *,
-        task: Literal["tracking", "depth"],
+        task: MethodTask,
         default: bool,
         loaded: bool,
     ) -> "MethodAnswer":
-        """`download` is of the weights that it needs, `used` what an answer would say of it."""
+        """`download` is of the weights that it takes, `used` what an answer would say of it."""
         return cls(
             name=method.name,
             version=used.version if used else method.version,

@@ -12,16 +12,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
-from rich.console import Console
 
-from pointaction.cli import show_predictions
 from pointaction.errors import PointActionError
 from pointaction.remote import RemoteService
+from pointaction.terminal import out, plain, show_predictions
 
 BUNDLED = Path(__file__).resolve().parents[1] / "examples" / "moving_left.mp4"
 _START_S = 60.0
-
-out = Console()
 
 
 def run(clip: Path | None, output: Path) -> None:
@@ -64,8 +61,8 @@ def serving(data_dir: Path, log: Path) -> Iterator[tuple[str, int]]:
 def _show(service: RemoteService, path: Path, output: Path) -> None:
     answer = service.classify(path, top_k=5)
     model = answer["model"]
-    out.print(f"\n[bold]{path.name}[/]  by {model['name']} {model['version']}\n")
-    show_predictions(answer, out)
+    out.print(f"\n[bold]{plain(path.name)}[/]  by {model['name']} {model['version']}\n")
+    show_predictions(answer)
     spent = "  ".join(f"{stage} {ms:.0f}" for stage, ms in answer["timings_ms"].items())
     out.print(f"\n  ms per stage: {spent}")
     for name in ("overlay.mp4", "overlay.png"):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from service.problems import Refused
@@ -80,12 +81,12 @@ class Episodes:
         self._file(drafts)
         for each in again:
             self.records.remove(episode.id, each.id)
-        filed = _of(self.records.add(episode.id, [draft.example for draft in drafts]), drafts)
+        added = self.records.add(episode.id, [draft.example for draft in drafts])
+        filed = _of(added or [], drafts)
         for draft in drafts:
-            if draft not in filed:  # somebody else has just sent the same
+            if draft not in filed:  # somebody else has just sent the same, or deleted the episode
                 self.jobs.delete(draft.job)
-        if self.records.get(episode.id) is None:
-            self._forget(episode, filed)
+        if added is None:
             raise gone(episode.id)
         try:
             self._submit(filed)
@@ -127,6 +128,11 @@ class Episodes:
         for example in examples:
             self._forget_job(example)
         self.records.let_go(self.queue, episode.id)  # to be told that the episode is gone
+
+    def ended(self, job: Job) -> None:
+        """After a job was cancelled: queries that waited for nothing else may go."""
+        with suppress(QueueDown):  # then a worker's sweep lets them go
+            self.records.ended(self.queue, job)
 
     def match(
         self, episode: Episode, upload: Upload, *, top_k: int, attention: bool, caller: Caller
@@ -224,11 +230,13 @@ def _of(kept: Sequence[Example], drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _seen_by(episode: Episode) -> ClipParams:
-    return ClipParams(model=episode.model, tracker=episode.tracker, depth=episode.depth)
+    return ClipParams(
+        model=episode.model, points=episode.points, tracker=episode.tracker, depth=episode.depth
+    )
 
 
 def _payload(episode: Episode, samples: Sequence[Sample]) -> str:
     """A digest of what is taught, whatever ids it was given."""
-    facts = [episode.name, episode.head, episode.model, episode.tracker, episode.depth]
+    facts = [episode.name, episode.head, _seen_by(episode).model_dump()]
     taught = [[sample.content, sample.media, sample.label] for sample in samples]
     return hashlib.sha256(json.dumps([facts, taught]).encode()).hexdigest()

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pointaction.depth.lifters import LIFTERS
+from pointaction.tracking.points import POINTS
 from pointaction.tracking.trackers import TRACKERS
 from service.problems import Refused
 from service.settings import ServiceSettings
@@ -27,6 +28,12 @@ FILE: dict[str, Any] = {
 }
 SEEN_BY: dict[str, Any] = {
     "model": {"type": "string", "description": "a name from GET /models"},
+    "points": {
+        "type": "string",
+        "enum": list(POINTS),
+        "description": "which points of a clip are followed. "
+        + "; ".join(f"{method.name}: {method.says}" for method in POINTS.values()),
+    },
     "tracker": {"type": "string", "enum": list(TRACKERS), "description": _INSTALLED},
     "depth": {"type": "string", "enum": list(LIFTERS), "description": _INSTALLED},
 }
@@ -55,9 +62,10 @@ ONE_FILE: dict[str, Any] = {"oneOf": [{"required": ["clip"]}, {"required": ["tra
 
 
 def seen_by(fields: Mapping[str, str], settings: ServiceSettings) -> ClipParams:
-    """Model, tracker and depth as they were chosen, or as the operator did."""
+    """Model, points, tracker and depth as they were chosen, or as the operator did."""
     return ClipParams(
         model=fields.get("model", settings.default_model),
+        points=choice(fields, "points", settings.points, POINTS),
         tracker=choice(fields, "tracker", settings.tracker, TRACKERS),
         depth=choice(fields, "depth", settings.depth, LIFTERS),
     )

@@ -73,7 +73,10 @@ class Submissions:
     def methods(self, media: Media, by: ClipParams) -> tuple[Entry, Making]:
         """What is asked for; UnknownModel or NotInstalled where it is not there."""
         entry = catalog.find(self.settings.model_store, by.model)
-        return entry, Making.of(self.settings, media, tracker=by.tracker, depth=by.depth)
+        making = Making.of(
+            self.settings, media, points=by.points, tracker=by.tracker, depth=by.depth
+        )
+        return entry, making
 
     def check_allowed(self, content: str, subject: str = "this file") -> None:
         """Refuse what has killed workers; `subject` is what the file is called."""

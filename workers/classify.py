@@ -9,7 +9,6 @@ import redis
 
 from pointaction.clip import Clip
 from pointaction.errors import InputError
-from pointaction.methods import Used
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from workers.blobs import clip_name
@@ -56,7 +55,9 @@ def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
 def making_of(process: Process, job: Job) -> Making:
     """How the tracks of the job are to be made; NotInstalled where weights are missing."""
     by = job.seen_by
-    return Making.of(process.settings, job.media, tracker=by.tracker, depth=by.depth)
+    return Making.of(
+        process.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
+    )
 
 
 def cached_result(process: Process, job: Job, entry: Entry, making: Making) -> CachedResult | None:
@@ -116,6 +117,7 @@ def evidence(
         "tracks_key": tracks_key(job.content, making),
         "clip": clip,
         "model": entry.told(),
+        "points": making.points.to_json() if making.points else None,
         "tracker": making.tracker.to_json() if making.tracker else None,
         "depth": depth.to_json() if depth else None,
         "notes": entry.notes(depth.name if depth else None),
@@ -146,7 +148,7 @@ def tracks_of(
     if held := _cached_tracks_of_clip(process, key):
         return held
     clip = decode(process, job.content, making.tracker.name, progress)
-    tracks = _made(process, job, clip, making, making.tracker, progress)
+    tracks = _made(process, job, clip, making, progress)
     description = _describe_clip(clip)
     try:
         process.cache.put_tracks(
@@ -160,15 +162,15 @@ def tracks_of(
     return tracks, description
 
 
-def _made(
-    process: Process, job: Job, clip: Clip, making: Making, by: Used, progress: Progress
-) -> Tracks:
+def _made(process: Process, job: Job, clip: Clip, making: Making, progress: Progress) -> Tracks:
     """Tracks with depth; where only the depth is another than before, it alone is made anew."""
+    assert making.points  # it is a clip
+    assert making.tracker
     known = cached_tracks(process.cache.get_followed, followed_key(job.content, making))
     if known is None:
         progress.enter("load")
-        tracker = process.tracker(by)
-        known = process.library.follow(clip, tracker, report=progress)
+        choose, tracker = process.points(making.points), process.tracker(making.tracker)
+        known = process.library.follow(clip, choose, tracker, report=progress)
     progress.enter("load")
     lifter = process.lifter(making.depth)
     tracks = process.library.lift(clip, known, lifter, report=progress)

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis, WatchError
 
 from pointaction.errors import InputError
-from workers.jobs import JobStore, Problem, State
+from pointaction.tracking.points import DEFAULT_POINTS
+from workers.jobs import ExampleParams, Job, JobStore, Problem, State
 from workers.making import Media
 from workers.queue import Queue
 
@@ -50,6 +51,14 @@ class Example(BaseModel):
     problem: Problem | None = None  # why it failed
     order: int = 0  # of arrival in its episode
 
+    def ready(self) -> "Example":
+        """The same, described."""
+        return self.model_copy(update={"state": "ready", "problem": None})
+
+    def failed(self, problem: Problem) -> "Example":
+        """The same, never to be described."""
+        return self.model_copy(update={"state": "failed", "problem": problem})
+
 
 class Episode(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -58,7 +67,8 @@ class Episode(BaseModel):
     name: str = ""
     head: str  # the matcher
     model: str
-    tracker: str  # of clips
+    points: str = DEFAULT_POINTS  # of clips; the default of when there was no choice
+    tracker: str
     depth: str
     client: str = ""  # digest of the API key that it belongs to
     created_at: float = Field(default_factory=time.time)  # seconds since the epoch
@@ -70,6 +80,7 @@ def joined(known: Sequence[Example], new: Sequence[Example]) -> list[Example]:
     Raises InputError where a clip would be an example of two classes, or there would be too many.
     """
     labels = {each.content: each.label for each in known}
+    free = 1 + max((each.order for each in known), default=-1)
     kept: list[Example] = []
     for each in new:
         other = labels.setdefault(each.content, each.label)
@@ -81,7 +92,7 @@ def joined(known: Sequence[Example], new: Sequence[Example]) -> list[Example]:
                 value=[other, each.label],
             )
         if all(each.content != have.content for have in (*known, *kept)):
-            kept.append(each.model_copy(update={"order": len(known) + len(kept)}))
+            kept.append(each.model_copy(update={"order": free + len(kept)}))
     _check_counts([*known, *kept])
     return kept
 
@@ -127,13 +138,16 @@ class EpisodeStore:
             pipe.execute()
         return kept
 
-    def add(self, episode_id: str, examples: Sequence[Example]) -> list[Example]:
-        """File more examples; those that were new. InputError as `joined`."""
-        key = _examples_key(episode_id)
+    def add(self, episode_id: str, examples: Sequence[Example]) -> list[Example] | None:
+        """File more examples; those that were new. None: the episode is gone. InputError as
+        `joined`.
+        """
         with self.redis.pipeline(transaction=True) as pipe:
             while True:
                 try:
-                    pipe.watch(key)
+                    pipe.watch(_key(episode_id), _examples_key(episode_id))
+                    if self.get(episode_id) is None:
+                        return None
                     kept = joined(self._read(episode_id), examples)
                     pipe.multi()
                     self._file(pipe, episode_id, kept)
@@ -164,15 +178,13 @@ class EpisodeStore:
         text = cast("str | None", self.redis.hget(_examples_key(episode_id), example_id))
         return self._current(episode_id, Example.model_validate_json(text)) if text else None
 
-    def settle(self, episode_id: str, example: Example, problem: Problem | None = None) -> Example:
-        """An example is described, or never will be."""
-        state = "failed" if problem else "ready"
-        settled = example.model_copy(update={"state": state, "problem": problem})
-        self._settle(
+    def settle(self, episode_id: str, example: Example) -> bool:
+        """An example is ready, or has failed. False when it has been removed meanwhile."""
+        settled = self._settle(
             keys=[_examples_key(episode_id), _pending_key(episode_id)],
-            args=[example.id, settled.model_dump_json()],
+            args=[example.id, example.model_dump_json()],
         )
-        return settled
+        return bool(settled)
 
     def remove(self, episode_id: str, example_id: str) -> None:
         """Forget an example."""
@@ -212,6 +224,13 @@ class EpisodeStore:
                 queue.submit(job_id)
             self.redis.hdel(_HELD, job_id)
 
+    def ended(self, queue: Queue, job: Job) -> None:
+        """After a job, however it ended: if it was an example's, let go of what waits for that."""
+        if job.kind == "example":
+            params = ExampleParams.model_validate(job.params)
+            self.example(params.episode, params.example)  # which is told that its job failed
+            self.let_go(queue, params.episode)
+
     def _read(self, episode_id: str) -> list[Example]:
         texts = cast("list[str]", self.redis.hvals(_examples_key(episode_id)))
         return sorted(map(Example.model_validate_json, texts), key=lambda each: each.order)
@@ -233,7 +252,9 @@ class EpisodeStore:
             kind="content-gone",
             detail="the job that was to describe this example has been ended; send it again",
         )
-        return self.settle(episode_id, example, problem)
+        failed = example.failed(problem)
+        self.settle(episode_id, failed)
+        return failed
 
 
 def _key(episode_id: str) -> str:

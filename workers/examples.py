@@ -5,7 +5,6 @@ import io
 from typing import Any
 
 import numpy as np
-import redis
 
 from pointaction.errors import InputError
 from pointaction.models.catalog import Entry
@@ -14,14 +13,10 @@ from pointaction.version import PIPELINE_VERSION
 from workers.blobs import example_tracks_name, features_name
 from workers.classify import evidence, keep, making_of, tracks_of
 from workers.episodes import Episode, Example
-from workers.errors import QueueDown
 from workers.jobs import ExampleParams, Job, MatchParams
-from workers.logs import logger
 from workers.process import Classes, Description, Likeness, Process
 from workers.progress import Progress
 from workers.results import CachedResult, seen
-
-log = logger(__name__)
 
 
 def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
@@ -30,7 +25,7 @@ def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     episode = _episode(process, params.episode)
     known = process.episodes.example(episode.id, params.example)
     if known is None:
-        raise InputError("the example was taken out of its episode", kind="example-gone")
+        raise _taken_out()
     description, result = describe(process, job, episode.head, progress)
     entry = process.entry(params.model)
     # The features last, since they are what makes an example one that can be used.
@@ -38,7 +33,9 @@ def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     process.blobs.put(description.tracks.to_bytes(), tracks)
     features = features_name(episode.id, known.id, made_by=_made_by(entry, episode))
     process.blobs.put(description.features, features)
-    process.episodes.settle(episode.id, known)
+    if not process.episodes.settle(episode.id, known.ready()):
+        process.blobs.delete_example(episode.id, known.id)
+        raise _taken_out()
     return {
         **seen(job.id, result, attention=True),
         "episode": episode.id,
@@ -68,18 +65,6 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
         "notes": [*result.notes, *_notes(examples)],
         **_parts(likeness, ready),
     }
-
-
-def settled(process: Process, job: Job) -> None:
-    """After an example's job, however it ended: let go of what waits for its episode."""
-    if job.kind != "example":
-        return
-    params = ExampleParams.model_validate(job.params)
-    try:
-        process.episodes.example(params.episode, params.example)  # told that its job failed
-        process.episodes.let_go(process.queue, params.episode)
-    except (redis.RedisError, QueueDown) as error:  # the sweeper will
-        log.warning("episode not looked after", episode=params.episode, error=str(error))
 
 
 def describe(
@@ -150,6 +135,10 @@ def _episode(process: Process, episode_id: str) -> Episode:
     if episode is None:
         raise InputError("the episode has been deleted", kind="episode-gone", value=episode_id)
     return episode
+
+
+def _taken_out() -> InputError:
+    return InputError("the example was taken out of its episode", kind="example-gone")
 
 
 def _made_by(entry: Entry, episode: Episode) -> str:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis import Redis
 
 from pointaction.depth.lifters import DEFAULT_DEPTH
+from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from workers import scripts
 from workers.making import Media
@@ -54,7 +55,8 @@ class ClipParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str
-    tracker: str = DEFAULT_TRACKER  # of a clip; uploaded tracks have theirs
+    points: str = DEFAULT_POINTS  # of a clip; uploaded tracks have theirs
+    tracker: str = DEFAULT_TRACKER
     depth: str = DEFAULT_DEPTH
 
 
@@ -154,6 +156,7 @@ class Claim(StrEnum):
     POISON = "poison"  # it has used up its attempts; it is failed now
 
 
+ORDER = "jobs:order"  # how many jobs have arrived, ever
 QUEUED = "jobs:queued"  # zset id -> order of arrival
 RUNNING = "jobs:running"  # zset id -> end of lease, seconds since the epoch by Redis's clock
 DEAD = "jobs:dead"  # list of poisoned job ids, newest first
@@ -187,6 +190,7 @@ class JobStore:
         self._claim = redis.register_script(scripts.CLAIM)
         self._move = redis.register_script(scripts.MOVE)
         self._renew = redis.register_script(scripts.RENEW)
+        self._join = redis.register_script(scripts.JOIN)
         self._lost = redis.register_script(scripts.LOST)
 
     @classmethod
@@ -209,7 +213,7 @@ class JobStore:
         """
         fields: dict[Any, Any] = {name: json.dumps(value) for name, value in _fields(job).items()}
         content, now = _content_key(job.content), time.time()
-        order = self.redis.incr("jobs:order")
+        order = self.redis.incr(ORDER)
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(_key(job.id), mapping=fields)
             pipe.expire(_key(job.id), self.ttl_s)
@@ -224,12 +228,10 @@ class JobStore:
             pipe.execute()
 
     def join_queue(self, job_id: str) -> bool:
-        """Let a held job join the queue, at its end. False when it is gone or cancelled."""
-        job = self.get(job_id)
-        if job is None or job.state is not State.QUEUED:
-            return False
-        self.redis.zadd(QUEUED, {job_id: self.redis.incr("jobs:order")})
-        return True
+        """Let a held job join the queue, at its end. False when it is not to be queued (any more):
+        gone, cancelled, or claimed since another process let it join.
+        """
+        return bool(self._join(keys=[_key(job_id), QUEUED, ORDER], args=[job_id]))
 
     def get(self, job_id: str) -> Job | None:
         with self.redis.pipeline(transaction=False) as pipe:

@@ -15,6 +15,7 @@ from pointaction.depth.base import Lifter
 from pointaction.depth.lifters import LIFTERS
 from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
+from pointaction.tracking.points import POINTS, Choose
 from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
 from workers.process import Classes, Description, Library, Likeness, Recogniser, Report
@@ -84,16 +85,19 @@ class PointAction:
             sha256=sha256,
         )
 
+    def open_points(self, name: str) -> Choose:
+        return POINTS[name].open(self.settings.model_store, self.settings.running)
+
     def open_tracker(self, name: str) -> Tracker:
         return TRACKERS[name].open(self.settings.model_store, self.settings.running)
 
     def open_lifter(self, name: str) -> Lifter:
         return LIFTERS[name].open(self.settings.model_store, self.settings.running)
 
-    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks:
+    def follow(self, clip: Clip, choose: Choose, tracker: Tracker, *, report: Report) -> Tracks:
         from pointaction.pipeline import follow
 
-        return follow(clip, tracker, tracks=self.settings.tracks, report=report)
+        return follow(clip, tracker, tracks=self.settings.tracks, choose=choose, report=report)
 
     def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks:
         from pointaction.pipeline import lift_clip

@@ -9,6 +9,7 @@ from pointaction.choices import chosen
 from pointaction.depth.lifters import LIFTERS
 from pointaction.errors import UnknownModel
 from pointaction.methods import Used
+from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import TRACKERS
 from workers.settings import Settings
 
@@ -17,23 +18,28 @@ Media = Literal["clip", "tracks"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """Who follows how many points of a clip, and who gives them depth.
+    """Who chooses how many points of a clip, who follows them, and who gives them depth.
 
-    An uploaded tracks file was made elsewhere: it has no tracker and a number of its own, and gets
-    looming depth if it comes without any.
+    An uploaded tracks file was made elsewhere: nobody is known to have chosen or followed its
+    points, which are as many as they are, and it gets looming depth if it comes without any.
     """
 
+    points: Used | None
     tracker: Used | None
     depth: Used
     tracks: int
 
     @classmethod
-    def of(cls, settings: Settings, media: Media, *, tracker: str, depth: str) -> "Making":
+    def of(
+        cls, settings: Settings, media: Media, *, points: str, tracker: str, depth: str
+    ) -> "Making":
         """By the names that a request chose; NotInstalled where weights are missing."""
         store, running = settings.model_store, settings.running
         if media == "tracks":
-            return cls(tracker=None, depth=LIFTERS["looming"].used(store, running), tracks=0)
+            looming = LIFTERS["looming"].used(store, running)
+            return cls(points=None, tracker=None, depth=looming, tracks=0)
         return cls(
+            points=chosen(points, POINTS).used(store, running),
             tracker=chosen(tracker, TRACKERS).used(store, running),
             depth=chosen(depth, LIFTERS).used(store, running),
             tracks=settings.tracks,
@@ -43,8 +49,12 @@ class Making:
     def behind(cls, settings: Settings, media: Media, result: dict[str, Any]) -> "Making":
         """By what the answer of a finished job says, whatever is installed now."""
         if media == "tracks":
-            return cls.of(settings, media, tracker="", depth="")
+            return cls.of(settings, media, points="", tracker="", depth="")
+        # An older answer does not say: there was no choice.
+        random = POINTS[DEFAULT_POINTS].used(settings.model_store, settings.running)
+        points = result.get("points", random.to_json())
         return cls(
+            points=Used(**points),
             tracker=Used(**result["tracker"]),
             depth=Used(**result["depth"]),
             tracks=settings.tracks,
@@ -54,7 +64,7 @@ class Making:
 def makings_of(settings: Settings, media: Media) -> set[Making]:
     """Every way there is here."""
     found = set()
-    for tracker, depth in product(TRACKERS, LIFTERS):
+    for points, tracker, depth in product(POINTS, TRACKERS, LIFTERS):
         with suppress(UnknownModel):
-            found.add(Making.of(settings, media, tracker=tracker, depth=depth))
+            found.add(Making.of(settings, media, points=points, tracker=tracker, depth=depth))
     return found

@@ -1,5 +1,5 @@
 """What one pool process opens once: connections, and what it has been asked for: models,
-trackers and depths.
+ways to choose points, trackers and depths.
 """
 
 import os
@@ -18,6 +18,7 @@ from pointaction.depth.base import Lifter
 from pointaction.methods import Used
 from pointaction.models.catalog import Entry, find
 from pointaction.tracking.base import Tracker
+from pointaction.tracking.points import Choose
 from pointaction.tracks import Tracks
 from workers import presence
 from workers.blobs import BlobStore
@@ -89,9 +90,10 @@ class Library(Protocol):
     def learn(
         self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
     ) -> Classes: ...
+    def open_points(self, name: str) -> Choose: ...
     def open_tracker(self, name: str) -> Tracker: ...
     def open_lifter(self, name: str) -> Lifter: ...
-    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks: ...
+    def follow(self, clip: Clip, choose: Choose, tracker: Tracker, *, report: Report) -> Tracks: ...
     def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks: ...
     def draw(
         self,
@@ -142,6 +144,10 @@ class Process:
     def recogniser(self, entry: Entry) -> Recogniser:
         """The model in memory."""
         return self._kept(entry.name, entry.digest, self.library.load)
+
+    def points(self, used: Used) -> Choose:
+        """What chooses points, in memory."""
+        return self._kept(used.name, used.digest, self.library.open_points)
 
     def tracker(self, used: Used) -> Tracker:
         """The tracker in memory."""

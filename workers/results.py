@@ -21,7 +21,7 @@ from workers.making import Making
 from workers.redis import connect_bytes
 from workers.settings import Settings
 
-_MAGIC = b"PAR3"  # changes with the layout below
+_MAGIC = b"PAR4"  # changes with the layout below
 _HEADER = struct.Struct(">4sI")  # magic, length of the JSON part
 
 
@@ -59,6 +59,7 @@ class CachedResult:
     tracks_key: str
     clip: dict[str, Any]  # sha256, duration_s, frames, width, height
     model: dict[str, Any]  # name, version, digest, licence
+    points: dict[str, Any] | None  # the same of what chose them; None: the tracks were uploaded
     tracker: dict[str, Any] | None  # the same; None: the tracks were uploaded
     depth: dict[str, Any] | None  # None: it came with uploaded tracks
     notes: list[str]
@@ -72,6 +73,7 @@ class CachedResult:
             "tracks_key": self.tracks_key,
             "clip": self.clip,
             "model": self.model,
+            "points": self.points,
             "tracker": self.tracker,
             "depth": self.depth,
             "notes": self.notes,
@@ -185,6 +187,7 @@ def seen(job_id: str, result: CachedResult, *, attention: bool) -> dict[str, Any
         "job": job_id,
         "clip": result.clip,
         "model": result.model,
+        "points": result.points,
         "tracker": result.tracker,
         "depth": result.depth,
         "notes": result.notes,

@@ -12,7 +12,10 @@ if not state then
   redis.call('ZREM', KEYS[3], ARGV[1]); redis.call('ZREM', KEYS[4], ARGV[1])
   return 'gone'
 end
-if state ~= '"queued"' and state ~= '"running"' then return 'finished' end
+if state ~= '"queued"' and state ~= '"running"' then
+  redis.call('ZREM', KEYS[3], ARGV[1]); redis.call('ZREM', KEYS[4], ARGV[1])
+  return 'finished'
+end
 local lease = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or '0')
 if state == '"running"' and lease > now then return 'held' end
 local attempts = tonumber(redis.call('HGET', KEYS[1], 'attempts'))
@@ -60,6 +63,15 @@ RENEW = f"""{_NOW}
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then return 0 end
 if redis.call('HGET', KEYS[1], 'state') ~= '"running"' then return 0 end
 redis.call('ZADD', KEYS[2], 'XX', string.format('%.6f', now + ARGV[3]), ARGV[1])
+return 1
+"""
+
+# A job that has been claimed meanwhile must not be listed again, nor one that waits lose its place.
+JOIN = """
+if redis.call('HGET', KEYS[1], 'state') ~= '"queued"' then return 0 end
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then
+  redis.call('ZADD', KEYS[2], redis.call('INCR', KEYS[3]), ARGV[1])
+end
 return 1
 """
 

@@ -1,5 +1,6 @@
 """What operators may set, as POINTACTION_* environment variables. README.md has the table."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,14 @@ from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
 from pointaction.errors import InputError
 from pointaction.methods import Precision, Running
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
+
+_KNOWN: dict[str, Mapping[str, object]] = {
+    "points": POINTS,
+    "tracker": TRACKERS,
+    "depth": LIFTERS,
+}
 
 
 class Settings(BaseSettings):
@@ -38,9 +46,10 @@ class Settings(BaseSettings):
 
     tracks: int = 512  # N, query points per clip
     default_model: str = "traction-tiny"
-    tracker: str = DEFAULT_TRACKER  # where a request names none
+    points: str = DEFAULT_POINTS  # where a request names none
+    tracker: str = DEFAULT_TRACKER
     depth: str = DEFAULT_DEPTH
-    device: str = "cpu"  # of the trackers and depths that are networks: cpu, cuda, cuda:1
+    device: str = "cpu"  # of the networks that make tracks: cpu, cuda, cuda:1
     precision: Precision = "float32"  # of their large products
     threads: int = 0  # torch and OpenCV threads per worker process; 0: as many as cores
 
@@ -62,11 +71,11 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("tracker", "depth")
+    @field_validator("points", "tracker", "depth")
     @classmethod
     def _is_known(cls, name: str, field: ValidationInfo) -> str:
         try:
-            chosen(name, TRACKERS if field.field_name == "tracker" else LIFTERS)
+            chosen(name, _KNOWN[str(field.field_name)])
         except InputError as error:
             raise ValueError(str(error)) from error
         return name

@@ -12,7 +12,8 @@ from celery import Celery
 from pointaction.errors import PointActionError
 from workers import stats
 from workers.classify import classify
-from workers.examples import example, match, settled
+from workers.errors import QueueDown
+from workers.examples import example, match
 from workers.jobs import Claim, Job, Problem
 from workers.logs import logger
 from workers.overlay import overlay
@@ -55,7 +56,10 @@ def run_job(process: Process, job_id: str) -> None:
     ):
         log.info("job started", kind=job.kind, attempt=job.attempts)
         _work(process, job, Progress(lease))
-    settled(process, job)
+    try:
+        process.episodes.ended(process.queue, job)
+    except (redis.RedisError, QueueDown) as error:  # the sweeper will look after it
+        log.warning("what waits for the job was not told", job=job.id, error=str(error))
 
 
 def _work(process: Process, job: Job, progress: Progress) -> None:

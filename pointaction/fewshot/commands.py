@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.errors import InputError, PointActionError
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
 from pointaction.progress import bars
-from pointaction.tracking.commands import DEPTH_HELP, TRACKER_HELP
+from pointaction.terminal import err, out, plain, show
+from pointaction.tracking.commands import DEPTH_HELP, POINTS_HELP, TRACKER_HELP
+from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.video.container import sniff
 
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
 episode = typer.Typer(
     help="Teach it your own actions by a few examples of each.", no_args_is_help=True
 )
-# Labels and names are somebody's text: nothing in them is a command to the terminal.
-out = Console(emoji=False, highlight=False)
-err = Console(stderr=True, emoji=False, highlight=False)
 
 _ASK_AGAIN_S = 0.5
 _FILES_AT_ONCE = 100
@@ -61,6 +56,7 @@ def create(
     name: Annotated[str, typer.Option(help="What to call it.")] = "",
     head: Annotated[str, typer.Option(help=HEAD_HELP)] = DEFAULT_HEAD,
     model: Annotated[str | None, typer.Option(help="A model of the catalogue.")] = None,
+    points: Annotated[str | None, typer.Option(help=POINTS_HELP)] = None,
     tracker: Annotated[str | None, typer.Option(help=TRACKER_HELP)] = None,
     depth: Annotated[str | None, typer.Option(help=DEPTH_HELP)] = None,
     server: Server = HERE,
@@ -68,7 +64,7 @@ def create(
     """Teach actions by examples; the folder that a file lies in is its label."""
     examples, failed = _examples(files)
     _check_classes(examples)
-    with closing(_service(server, model, tracker=tracker, depth=depth)) as service:
+    with closing(_service(server, model, points=points, tracker=tracker, depth=depth)) as service:
         first = _of_two_classes(examples)
         made = service.create_episode(first, name=name, head=head)
         try:
@@ -97,7 +93,7 @@ def listing(server: Server = HERE) -> None:
         for each in service.episodes():
             ready, total = each["state"]["ready"], sum(each["state"].values())
             classes = str(len(each["classes"]))
-            name = _plain(each["name"])
+            name = plain(each["name"])
             table.add_row(each["id"], name, each["head"], classes, f"{ready} of {total}")
     out.print(table)
 
@@ -110,7 +106,7 @@ def delete(
     with closing(_service(server)) as service:
         for each in ids:
             service.delete_episode(each)
-            out.print(f"{_plain(each)}: deleted")
+            out.print(f"{plain(each)}: deleted")
 
 
 @episode.command()
@@ -125,6 +121,7 @@ def classify(
     head: Annotated[str, typer.Option(help=f"With --local. {HEAD_HELP}")] = DEFAULT_HEAD,
     model: Annotated[str, typer.Option(help="With --local.")] = "traction-tiny",
     tracks: Annotated[int, typer.Option(help="Points to follow, with --local.")] = 512,
+    points: Annotated[str, typer.Option(help=f"With --local. {POINTS_HELP}")] = DEFAULT_POINTS,
     tracker: Annotated[str, typer.Option(help=f"With --local. {TRACKER_HELP}")] = DEFAULT_TRACKER,
     depth: Annotated[str, typer.Option(help=f"With --local. {DEPTH_HELP}")] = DEFAULT_DEPTH,
     server: Server = HERE,
@@ -134,7 +131,7 @@ def classify(
 
     paths = expand(files)
     if local:
-        options = {"tracks": tracks, "tracker": tracker, "depth": depth}
+        options = {"tracks": tracks, "points": points, "tracker": tracker, "depth": depth}
         _answer(_learnt(id, model, head, options), paths, top_k=top_k, as_json=as_json)
         return
     with closing(_service(server)) as service:
@@ -145,13 +142,11 @@ def classify(
         _answer(ask, paths, top_k=top_k, as_json=as_json)
 
 
-def _service(
-    server: str, model: str | None = None, *, tracker: str | None = None, depth: str | None = None
-) -> RemoteService:
+def _service(server: str, model: str | None = None, **of_clips: str | None) -> RemoteService:
     from pointaction.remote import RemoteService
 
     api_key = os.environ.get("POINTACTION_API_KEY")
-    return RemoteService(server, model, tracker=tracker, depth=depth, api_key=api_key)
+    return RemoteService(server, model, api_key=api_key, **of_clips)
 
 
 def _examples(patterns: list[str]) -> tuple[list[Example], int]:
@@ -162,7 +157,7 @@ def _examples(patterns: list[str]) -> tuple[list[Example], int]:
     for path in expand(patterns):
         label = path.resolve().parent.name
         if fault := _fault(path):
-            err.print(f"[red]{_plain(str(path))}[/]: {fault}")
+            err.print(f"[red]{plain(path)}[/]: {fault}")
             failed += 1
         else:
             examples.append((label, path))
@@ -242,12 +237,12 @@ def _show_episode(found: dict[str, Any], failed: int) -> None:
     out.print(found["id"])
     for each in found["classes"]:
         ready = sum(example["state"] == "ready" for example in each["examples"])
-        out.print(f"  {_plain(each['label'])}: {ready} of {len(each['examples'])}")
+        out.print(f"  {plain(each['label'])}: {ready} of {len(each['examples'])}")
         for example in each["examples"]:
             if example["state"] == "failed":
                 failed += 1
-                file = _plain(f"{each['label']}/{example['name']}")
-                err.print(f"[red]{file}[/]: {_plain(example['problem']['detail'])}")
+                file = plain(f"{each['label']}/{example['name']}")
+                err.print(f"[red]{file}[/]: {plain(example['problem']['detail'])}")
     if failed:
         err.print(f"{failed} files could not be read", style="red")
         raise typer.Exit(1)
@@ -266,7 +261,7 @@ def _learnt(folder: str, model: str, head: str, options: dict[str, Any]) -> Ask:
             try:
                 learner.learn(label, path)
             except PointActionError as error:
-                err.print(f"[red]{_plain(str(path))}[/]: {_plain(str(error))}")
+                err.print(f"[red]{plain(path)}[/]: {plain(error)}")
     return learner.match
 
 
@@ -278,29 +273,7 @@ def _answer(ask: Ask, paths: list[Path], *, top_k: int, as_json: bool) -> None:
         except PointActionError as error:
             failed += 1
             answer = {"problem": {"kind": error.kind, "detail": str(error)}}
-        if as_json:
-            sys.stdout.write(json.dumps({"file": str(path)} | answer) + "\n")
-        else:
-            _show(path, answer)
+        show(path, answer, as_json=as_json)
     if failed:
         err.print(f"{failed} of {len(paths)} files failed", style="red")
         raise typer.Exit(1)
-
-
-def _show(path: Path, answer: dict[str, Any]) -> None:
-    if "problem" in answer:
-        err.print(f"[red]{_plain(str(path))}[/]: {_plain(answer['problem']['detail'])}")
-        return
-    out.print(f"[bold]{_plain(str(path))}[/]")
-    if answer["none_of_these"]:
-        out.print("  likely none of these; the nearest:")
-    for prediction in answer["predictions"]:
-        bar = "█" * round(30 * prediction["score"])
-        out.print(f"  {prediction['score']:6.1%}  {bar:<30}  {_plain(prediction['label'])}")
-    for note in answer["notes"]:
-        out.print(f"  {_plain(note)}", style="dim")
-
-
-def _plain(text: str) -> str:
-    """Somebody's text as a terminal may show it: no markup, no control characters."""
-    return escape("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text))

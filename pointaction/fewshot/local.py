@@ -1,5 +1,6 @@
 """An episode in this process: no server, no queue, nothing kept."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ from pointaction.fewshot.features import Features
 from pointaction.fewshot.heads import DEFAULT_HEAD
 from pointaction.fewshot.matchers import open_matcher
 from pointaction.fewshot.track_features import describe
-from pointaction.local import LocalService, _Clock
-from pointaction.methods import Used
+from pointaction.local import Clock, LocalService, MadeBy
 from pointaction.pipeline import lift
 
 
@@ -30,15 +30,15 @@ class LocalEpisode(LocalService):
 
     def learn(self, label: str, path: Path) -> None:
         """From one example more; raises PointActionError where it cannot be read."""
-        self._clips.append(self._describe(path, _Clock())[0])
+        self._clips.append(self._describe(path, Clock())[0])
         self.labels.append(label)
         self.names.append(path.name)
         self._classes = None
 
     def match(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The answer for a clip or a `.tracks.npz`; InputError before there are two classes."""
-        clock = _Clock()
-        features, tracker, depth = self._describe(path, clock)
+        clock = Clock()
+        features, by = self._describe(path, clock)
         entry = self.recogniser.entry
         if self._classes is None:
             calibration = calibration_of(self.head, entry.episodes)
@@ -46,8 +46,7 @@ class LocalEpisode(LocalService):
         found = self._classes.liken(features)
         return {
             "model": entry.told(),
-            "tracker": tracker.to_json() if tracker else None,
-            "depth": depth.to_json() if depth else None,
+            **asdict(by),
             "head": self.head,
             "predictions": [
                 {"label": label, "score": score}
@@ -62,13 +61,13 @@ class LocalEpisode(LocalService):
                 }
                 for each in found.neighbours
             ],
-            "notes": entry.notes(depth.name if depth else None),
+            "notes": entry.notes(by.depth.name if by.depth else None),
             "timings_ms": clock.timings_ms(),
         }
 
-    def _describe(self, path: Path, clock: _Clock) -> tuple[Features, Used | None, Used | None]:
-        tracks, tracker, depth = self._tracks(path, clock)
+    def _describe(self, path: Path, clock: Clock) -> tuple[Features, MadeBy]:
+        tracks, by = self._tracks(path, clock)
         tracks = lift(tracks, report=clock)
         clock("classify", 0.9)
         encoder = self.recogniser.model.encoder
-        return describe(encoder, tracks, {self.matcher.part}), tracker, depth
+        return describe(encoder, tracks, {self.matcher.part}), by

@@ -1,7 +1,7 @@
 """Which ways there are to choose the points to follow. The registry is a dict, as for trackers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +21,13 @@ DEFAULT_POINTS = "random"
 class SemanticPoints(Method[Choose]):
     """Runs on DINOv2 where it is installed, else on colour and texture."""
 
-    def used(self, store: Path, running: Running) -> Used:
-        known = super().used(store, running)
+    def runs_on(self, store: Path) -> str | None:
         found = best_installed(store)
-        if found is None:
-            return known
-        network, receipt = found
-        return Used(
-            name=known.name,
-            version=f"{known.version}+{network.name}",
-            digest=receipt.sha256,
-            licence=receipt.licence,
-        )
+        return found[0].name if found else None
+
+    def used(self, store: Path, running: Running) -> Used:
+        known, network = super().used(store, running), self.runs_on(store)
+        return replace(known, version=f"{known.version}+{network}") if network else known
 
 
 def _random(store: Path, running: Running) -> Choose:
@@ -70,7 +65,8 @@ _ALL = (
     ),
     SemanticPoints(
         name="semantic",
-        says="as many on a small thing as on a large one (Trokens)",
+        says="as many on a small thing as on a large one (Trokens), told apart by DINOv2 where it "
+        "is installed, else by colour and texture",
         version="1",
         open=_semantic,
     ),

@@ -58,7 +58,7 @@ async def classify(
 
 def _params(upload: Upload, settings: ServiceSettings) -> ClassifyParams:
     if upload.media == "tracks":
-        for field in upload.fields.keys() & {"tracker", "depth"}:
+        for field in upload.fields.keys() & {"points", "tracker", "depth"}:
             raise Refused(
                 "invalid-field",
                 f"{field} is for clips; what is sent as tracks was made already. Leave it out",

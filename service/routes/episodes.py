@@ -197,6 +197,7 @@ def _plan(given: dict[str, str], settings: ServiceSettings, caller: Caller) -> E
         name=given.get("name", ""),
         head=fields.choice(given, "head", DEFAULT_HEAD, HEADS),
         model=by.model,
+        points=by.points,
         tracker=by.tracker,
         depth=by.depth,
         client=caller.client,

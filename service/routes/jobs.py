@@ -43,6 +43,7 @@ def end(job: JobDep, resources: ResourcesDep) -> Response:
     The clip, its drawings and its cached result stay as long as another job has the same content.
     """
     if not job.state.finished and resources.store.cancel(job.id):
+        resources.episodes.ended(job)
         cancelled = resources.store.get(job.id) or job
         return JSONResponse(JobAnswer.of(cancelled).model_dump(mode="json"))
     resources.remains.remove(job)

@@ -1,6 +1,6 @@
-"""Which models, trackers and depths there are."""
+"""Which models, ways to choose points, trackers and depths there are."""
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -10,8 +10,9 @@ from pointaction.methods import Method, Used
 from pointaction.models import catalog
 from pointaction.models.catalog import Entry
 from pointaction.models.downloads import read_downloads
+from pointaction.tracking.points import POINTS
 from pointaction.tracking.trackers import TRACKERS
-from service.answers import MethodAnswer, ModelAnswer
+from service.answers import MethodAnswer, MethodTask, ModelAnswer
 from service.dependencies import Resources, ResourcesDep
 from service.problems import Refused
 from workers.presence import loaded_models
@@ -21,7 +22,8 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.get("")
 def list_models(resources: ResourcesDep) -> list[ModelAnswer | MethodAnswer]:
-    """What there is: models (task `classification`), trackers (`tracking`) and depths (`depth`).
+    """What there is: models (task `classification`), ways to choose the points that are followed
+    (`points`), trackers (`tracking`) and depths (`depth`).
 
     Each with its licence and digest, whether it is installed and how it would be, loaded or not.
     """
@@ -55,17 +57,18 @@ def _describe(entry: Entry, resources: Resources, loaded: set[str]) -> ModelAnsw
 
 
 def _methods(resources: Resources, loaded: set[str]) -> list[MethodAnswer]:
-    """Trackers and depths, but for those whose weights the catalogue does not know."""
+    """What makes tracks, but for those whose weights the catalogue does not know."""
     settings = resources.settings
     downloads = read_downloads(settings.model_store)
-    registries: tuple[tuple[Literal["tracking", "depth"], str, list[Method[Any]]], ...] = (
+    registries: tuple[tuple[MethodTask, str, list[Method[Any]]], ...] = (
+        ("points", settings.points, list(POINTS.values())),
         ("tracking", settings.tracker, list(TRACKERS.values())),
         ("depth", settings.depth, list(LIFTERS.values())),
     )
     return [
         MethodAnswer.of(
             method,
-            downloads.get(method.weights or ""),
+            downloads.get(method.runs_on(settings.model_store) or ""),
             _used(method, resources),
             task=task,
             default=method.name == default,

@@ -94,8 +94,10 @@ function showResult(result) {
   $("none").hidden = !result.none_of_these;
   $("labels").replaceChildren(...result.predictions.map(asBar));
   const spent = Object.values(result.timings_ms).reduce((sum, ms) => sum + ms, 0);
-  const { clip, model, tracker, depth } = result;
-  const methods = [tracker, depth].filter(Boolean).map((one) => `${one.name} (${one.licence})`);
+  const { clip, model, points, tracker, depth } = result;
+  const methods = Object.entries({ points, tracker, depth })
+    .filter(([, one]) => one)
+    .map(([what, one]) => `${what}: ${one.name} (${one.licence})`);
   const time = result.cached ? "from the cache" : `${(spent / 1000).toFixed(2)} s`;
   $("facts").textContent =
     `${clip.width} × ${clip.height}, ${clip.frames} frames, ${clip.duration_s.toFixed(1)} s · ` +

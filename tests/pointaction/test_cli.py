@@ -62,7 +62,7 @@ def test_a_motion_without_a_name_is_said_to_be_none_of_these(
     monkeypatch.setattr("pointaction.cli.STORE", store)
     words = ("classify", folder / "a.mp4", "--local", "--model", "small", "--tracks", 32)
     assert json.loads(call(*words, "--json").stdout)["none_of_these"] is said
-    assert ("none of these: " in call(*words).stdout) is bool(said)
+    assert ("likely none of these" in call(*words).stdout) is bool(said)
 
 
 def test_tracks_are_written_and_classified_without_the_clip(folder: Path) -> None:
@@ -125,12 +125,20 @@ def test_a_choice_goes_to_the_server_with_clips_alone(folder: Path, stack: Stack
     file = folder / "a.tracks.npz"
     call("track", folder / "a.mp4", "-o", file, "--tracks", 64)
     words = ("classify", folder / "a.mp4", file, "--json", "--server", url)
-    done = call(*words, "--tracker", "lucas-kanade", "--depth", "looming")
+    done = call(*words, "--points", "grid", "--tracker", "lucas-kanade", "--depth", "looming")
     of_clip, of_tracks = (json.loads(line) for line in done.stdout.splitlines())
-    assert of_clip["tracker"]["name"] == "lucas-kanade"
-    assert (of_tracks["tracker"], of_tracks["depth"]) == (None, None)
+    assert (of_clip["points"]["name"], of_clip["tracker"]["name"]) == ("grid", "lucas-kanade")
+    assert [of_tracks[made] for made in ("points", "tracker", "depth")] == [None] * 3
     refused = json.loads(call(*words[:2], *words[3:], "--tracker", "guess").stdout)
     assert refused["problem"]["kind"] == "invalid-field"
+
+
+def test_points_are_chosen_as_told_in_this_process_too(folder: Path) -> None:
+    words = ("classify", folder / "a.mp4", "--local", "--json", "--tracks", 240)
+    plain, grid = (json.loads(call(*words, *more).stdout) for more in ((), ("--points", "grid")))
+    assert (plain["points"]["name"], grid["points"]["name"]) == ("random", "grid")
+    assert plain["predictions"] != grid["predictions"]
+    assert grid["predictions"][0]["label"] == "moving left"
 
 
 def test_several_overlays_go_into_a_folder(folder: Path) -> None:

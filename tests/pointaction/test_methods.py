@@ -12,10 +12,15 @@ from pointaction.errors import NotInstalled
 from pointaction.methods import Method, Running, Used
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.downloads import find_download
+from pointaction.tracking.points import POINTS
 from pointaction.tracking.trackers import TRACKERS
 from tests.pointaction.models.stores import know_downloads, pretend, small_store
 
-REGISTRIES: tuple[tuple[str, dict[str, Any]], ...] = (("tracking", TRACKERS), ("depth", LIFTERS))
+REGISTRIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("points", POINTS),
+    ("tracking", TRACKERS),
+    ("depth", LIFTERS),
+)
 METHODS = [method for _, registry in REGISTRIES for method in registry.values()]
 
 
@@ -31,6 +36,12 @@ def test_every_method_knows_where_its_weights_come_from() -> None:
             assert method.name == name
             if method.weights:
                 assert find_download(DEFAULT_STORE, method.weights).task == task
+
+
+def test_a_name_stands_for_one_thing() -> None:
+    """A worker keeps what it has opened by its name, and `GET /models/{name}` finds it so."""
+    names = [method.name for method in METHODS]
+    assert len(set(names)) == len(names)
 
 
 def test_the_defaults_need_nothing_and_are_under_our_licence(store: Path) -> None:
@@ -61,6 +72,7 @@ def test_weights_bring_their_digest_and_licence_and_rounding_is_another_version(
 def test_to_know_them_needs_no_torch() -> None:
     program = (
         "import sys, pointaction.depth.lifters, pointaction.tracking.trackers\n"
+        "import pointaction.tracking.points\n"
         "print(*(sys.modules.keys() & {'torch', 'cv2', 'av', 'transformers'}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -119,9 +119,7 @@ class PlayedWorker:
             self._describe(job, ExampleParams.model_validate(job.params))
         else:
             self._match(job, MatchParams.model_validate(job.params))
-        if job.kind == "example":
-            self.episodes.examples(job.params["episode"])
-            self.episodes.let_go(self, job.params["episode"])
+        self.episodes.ended(self, job)
 
     def _unreadable(self, job: Job) -> Problem | None:
         if job.kind == "overlay" or self._last_byte(job.content) != b"!":
@@ -147,7 +145,7 @@ class PlayedWorker:
         found = self._seen(job)
         features = features_name(params.episode, example.id, made_by="0" * 16)
         self.blobs.put(self._last_byte(job.content), features)
-        self.episodes.settle(params.episode, example)
+        self.episodes.settle(params.episode, example.ready())
         of = {"episode": params.episode, "example": example.id, "label": example.label}
         result = {**seen(job.id, found, attention=True), **of}
         self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
@@ -160,6 +158,10 @@ class PlayedWorker:
             self.store.fail(job.id, HOLDER, gone)
             return
         examples = [each for each in self.episodes.examples(episode.id) if each.state == "ready"]
+        if not examples:
+            few = Problem(kind="too-few-classes", detail="no example could be read")
+            self.store.fail(job.id, HOLDER, few)
+            return
         last = self._last_byte(job.content)
         alike = [each for each in examples if self._last_byte(each.content) == last]
         best = alike[0].label if alike else examples[0].label
@@ -186,7 +188,9 @@ class PlayedWorker:
     ) -> CachedResult:
         """What the job's model sees in three tracks, cached under the job's key."""
         entry, by = catalog.find(self.settings.model_store, job.seen_by.model), job.seen_by
-        making = Making.of(self.settings, job.media, tracker=by.tracker, depth=by.depth)
+        making = Making.of(
+            self.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
+        )
         tracks = three_tracks()
         found = CachedResult(
             scores=scores or {},
@@ -201,6 +205,7 @@ class PlayedWorker:
                 "height": 16,
             },
             model=entry.told(),
+            points=making.points.to_json() if making.points else None,
             tracker=making.tracker.to_json() if making.tracker else None,
             depth=making.depth.to_json(),
             notes=entry.notes(making.depth.name),

@@ -131,6 +131,17 @@ def test_tracks_are_told_from_clips_by_their_first_bytes(
     assert client.post(path, files=query).json()["predictions"][0]["label"] == "wave"
 
 
+def test_examples_and_queries_are_seen_by_the_points_of_their_episode(client: TestClient) -> None:
+    found = teach(client, points="grid").json()
+    assert found["points"] == read(client, found["id"])["points"] == "grid"
+    likeness = ask(client, found["id"], "3w").json()
+    jobs = [each["job"] for each in examples_of(found)]
+    examples = [client.get(f"/jobs/{job}").json()["result"] for job in jobs]
+    assert [each["points"]["name"] for each in (likeness, *examples)] == ["grid"] * 4
+    assert client.get(f"/jobs/{likeness['job']}/overlay").content == b"mp4 of mean"
+    assert teach(client).json()["points"] == "random"  # as the operator says
+
+
 def test_earlier_jobs_are_examples_without_their_files(client: TestClient) -> None:
     jobs = [send(client, clip=clip(word)).json()["job"] for word in ("1w", "1n")]
     files = form(*(("jobs", job) for job in jobs), ("labels", "wave"), ("labels", "nod"))
@@ -207,6 +218,20 @@ def test_a_query_that_waits_can_be_cancelled(client: TestClient, worker: PlayedW
     worker.gate.set()
     assert eventually(lambda: worker.episodes.held() == {})
     assert job not in worker.submitted
+
+
+def test_a_query_goes_when_the_last_example_is_cancelled(
+    client: TestClient, worker: PlayedWorker
+) -> None:
+    worker.gate.clear()
+    episode = teach(client).json()
+    job = ask(client, episode["id"], "3w", headers=NO_WAIT).json()["id"]
+    assert job not in worker.submitted
+    for each in examples_of(episode):
+        client.delete(f"/jobs/{each['job']}")
+    assert job in worker.submitted
+    worker.gate.set()
+    assert eventually(lambda: client.get(f"/jobs/{job}").json()["state"] == "failed")
 
 
 def test_a_query_that_waits_is_told_when_its_episode_is_deleted(

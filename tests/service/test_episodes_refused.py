@@ -140,6 +140,7 @@ def test_a_file_name_is_cut_to_255_characters(client: TestClient) -> None:
     ("field", "value", "kind"),
     [
         ("head", "guess", "invalid-field"),
+        ("points", "guess", "invalid-field"),
         ("tracker", "guess", "invalid-field"),
         ("depth", "guess", "invalid-field"),
         ("model", "guess", "unknown-model"),

@@ -2,6 +2,8 @@ import hashlib
 import io
 import json
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -106,12 +108,22 @@ def test_events_of_a_finished_job_are_its_final_state(client: TestClient) -> Non
     assert event["data"] == client.get(f"/jobs/{job}").json()
 
 
+def once_followed(worker: PlayedWorker, act: Callable[[], object]) -> None:
+    """Act as soon as somebody waits for an event."""
+
+    def wait() -> None:
+        eventually(lambda: worker.store.redis.info("clients")["blocked_clients"] > 0)
+        act()
+
+    threading.Thread(target=wait).start()
+
+
 def test_events_begin_at_once_and_end_with_the_job(
     client: TestClient, worker: PlayedWorker
 ) -> None:
     worker.gate.clear()
     job = send(client, headers=NO_WAIT).json()["id"]
-    threading.Timer(0.2, worker.gate.set).start()
+    once_followed(worker, worker.gate.set)
     seen = events(client.get(f"/jobs/{job}/events").text)
     states = [event["data"]["state"] for event in seen]
     assert (states[0], states[-1]) == ("queued", "succeeded")
@@ -145,7 +157,7 @@ def test_events_of_a_job_that_is_deleted_end(client: TestClient, worker: PlayedW
     id = send(client, headers=NO_WAIT).json()["id"]
     job = worker.store.get(id)
     assert job is not None
-    threading.Timer(0.2, worker.store.delete, args=[job]).start()
+    once_followed(worker, partial(worker.store.delete, job))
     assert [event["data"]["state"] for event in events(client.get(f"/jobs/{id}/events").text)] == [
         "queued"
     ]

@@ -55,6 +55,7 @@ def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient)
     known = {one["name"]: one for one in pulled.get("/models").json()}
     assert set(known) == {
         "small",
+        *("random", "grid", "semantic"),
         *("lucas-kanade", "cotracker3", "cotracker-reference"),
         *("looming", "depth-anything-v2-small"),
         *(f"video-depth-anything-{size}" for size in ("small", "base", "large")),
@@ -73,7 +74,7 @@ def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient)
 
 def test_what_the_catalogue_does_not_know_cannot_be_chosen_from(client: TestClient) -> None:
     names = [one["name"] for one in client.get("/models").json()]
-    assert names == ["tiny", "planned", "lucas-kanade", "looming"]
+    assert names == ["tiny", "planned", "random", "grid", "semantic", "lucas-kanade", "looming"]
 
 
 def test_a_request_chooses_its_tracker_and_depth(pulled: TestClient, worker: PlayedWorker) -> None:
@@ -98,21 +99,63 @@ def test_what_is_not_installed_is_refused_before_a_job_is_made(
     assert worker.submitted == []
 
 
-@pytest.mark.parametrize("field", ["tracker", "depth"])
-def test_an_unknown_choice_is_answered_with_those_there_are(pulled: TestClient, field: str) -> None:
+def test_points_tell_which_network_they_run_on(pulled: TestClient, tmp_path: Path) -> None:
+    plain = pulled.get("/models/semantic").json()
+    assert (plain["task"], plain["default"], plain["installed"]) == ("points", False, True)
+    assert (plain["version"], plain["digest"], plain["pull"]) == ("1", None, None)
+    pretend(tmp_path / "store", "dinov2-small", "8" * 64)
+    seeing = pulled.get("/models/semantic").json()
+    assert (seeing["version"], seeing["digest"]) == ("1+dinov2-small", "8" * 64)
+    assert seeing["pull"] == "pointaction models pull dinov2-small"
+    assert pulled.get("/models/random").json()["default"] is True
+
+
+def test_other_points_are_another_question_about_the_same_clip(
+    pulled: TestClient, worker: PlayedWorker
+) -> None:
+    asked = [send(pulled, points=points).json() for points in ("random", "grid", "grid")]
+    asked.append(send(pulled).json())  # random, since the operator says so
+    assert [each["cached"] for each in asked] == [False, False, True, True]
+    assert [each["points"]["name"] for each in asked] == ["random", "grid", "grid", "random"]
+    assert len(worker.results.redis.keys("tracks:*")) == 2
+    pulled.delete(f"/jobs/{asked[0]['job']}")
+    for each in asked[1:]:
+        assert pulled.delete(f"/jobs/{each['job']}").status_code == 204
+    assert worker.results.redis.keys("tracks:*") == []
+
+
+def test_the_operator_chooses_points_where_a_request_does_not(
+    settings: ServiceSettings, worker: PlayedWorker
+) -> None:
+    choice = settings.model_copy(update={"points": "grid"})
+    with TestClient(create_app(choice, queue=worker)) as client:
+        assert send(client).json()["points"]["name"] == "grid"
+        assert send(client, points="random").json()["points"]["name"] == "random"
+        assert client.get("/models/grid").json()["default"] is True
+
+
+@pytest.mark.parametrize(
+    ("field", "known"),
+    [("points", "semantic"), ("tracker", "lucas-kanade"), ("depth", "looming")],
+)
+def test_an_unknown_choice_is_answered_with_those_there_are(
+    pulled: TestClient, field: str, known: str
+) -> None:
     files = {"clip": ("a.mp4", CLIP)}
     document = problem(pulled.post("/classify", files=files, data={field: "guess"}))
     assert (document["kind"], document["value"]) == ("invalid-field", "guess")
-    assert {"tracker": "lucas-kanade", "depth": "looming"}[field] in document["limit"]
+    assert known in document["limit"]
 
 
 def test_tracks_that_are_made_already_have_no_choice(
     pulled: TestClient, tracks_file: bytes
 ) -> None:
     files = {"tracks": ("a.tracks.npz", tracks_file)}
-    document = problem(pulled.post("/classify", files=files, data={"tracker": "cotracker3"}))
-    assert (document["kind"], document["value"]) == ("invalid-field", "cotracker3")
-    assert pulled.post("/classify", files=files).json()["tracker"] is None
+    for field, choice in (("points", "grid"), ("tracker", "cotracker3"), ("depth", "looming")):
+        document = problem(pulled.post("/classify", files=files, data={field: choice}))
+        assert (document["kind"], document["value"]) == ("invalid-field", choice)
+    answer = pulled.post("/classify", files=files).json()
+    assert (answer["points"], answer["tracker"]) == (None, None)
 
 
 def test_a_deleted_job_leaves_no_answer_of_any_tracker(

@@ -102,8 +102,10 @@ class Bench:
 
     def making(self, job: Job) -> Making:
         """How the tracks of a job that classifies are made."""
-        params = ClassifyParams.model_validate(job.params)
-        return Making.of(self.settings, job.media, tracker=params.tracker, depth=params.depth)
+        by = ClassifyParams.model_validate(job.params)
+        return Making.of(
+            self.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
+        )
 
     def key(self, job: Job) -> str:
         """Of its answer."""

@@ -31,6 +31,8 @@ from pointaction.depth.base import Lifter
 from pointaction.errors import InputError
 from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
+from pointaction.tracking.points import Choose
+from pointaction.tracking.queries import random_queries
 from pointaction.tracks import Tracks
 from workers.launch import run_worker
 from workers.process import Classes, Description, Recogniser, Recognition, Report
@@ -136,13 +138,16 @@ class ScriptedLibrary:
             raise ZeroDivisionError("a secret of the machine")
         return Clip.from_frames(np.zeros((2, 4, 6, 3), np.uint8), fps=2)
 
+    def open_points(self, name: str) -> Choose:
+        return random_queries
+
     def open_tracker(self, name: str) -> Tracker:
         return Played()
 
     def open_lifter(self, name: str) -> Lifter:
         return Played()
 
-    def follow(self, clip: Clip, tracker: Tracker, *, report: Report) -> Tracks:
+    def follow(self, clip: Clip, choose: Choose, tracker: Tracker, *, report: Report) -> Tracks:
         with (self.settings.data_dir / "followed").open("a") as file:
             file.write(f"{self._word}\n")
         report("track", 0.5)
@@ -154,7 +159,7 @@ class ScriptedLibrary:
             except SoftTimeLimitExceeded:
                 if self._word == "wait":
                     raise
-        return tracker.track(clip, np.zeros((2, 3), np.float32))
+        return tracker.track(clip, choose(clip, 2))
 
     def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks:
         return lifter.lift(clip, tracks)

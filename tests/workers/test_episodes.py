@@ -53,6 +53,11 @@ def told(found: list[Example]) -> list[tuple[str, str, str]]:
     return [(each.label, each.content, each.state) for each in found]
 
 
+def test_an_episode_from_before_points_were_a_choice_has_random_ones() -> None:
+    older = episode().model_dump(exclude={"points"})
+    assert Episode.model_validate(older).points == "random"
+
+
 def test_an_episode_is_read_as_it_was_filed(bench: Bench, store: EpisodeStore) -> None:
     mine = episode()
     kept = store.create(mine, with_jobs(bench, mine, "wave=1 nod=2"))
@@ -78,6 +83,7 @@ def test_examples_join_those_that_are_there(bench: Bench, store: EpisodeStore) -
     mine = episode()
     store.create(mine, with_jobs(bench, mine, "wave=1 nod=2"))
     kept = store.add(mine.id, with_jobs(bench, mine, "nod=2 nod=3 nod=3 sit=4"))
+    assert kept is not None
     assert [(each.label, each.content) for each in kept] == [("nod", "3"), ("sit", "4")]
     assert [each.content for each in store.examples(mine.id)] == ["1", "2", "3", "4"]
 
@@ -112,17 +118,33 @@ def test_an_addition_is_judged_with_what_is_there(bench: Bench, store: EpisodeSt
 def test_an_example_is_settled_once_and_for_all(bench: Bench, store: EpisodeStore) -> None:
     mine = episode()
     first, second = store.create(mine, with_jobs(bench, mine, "wave=1 nod=2"))
-    store.settle(mine.id, first)
+    assert store.settle(mine.id, first.ready())
     bench.jobs.cancel(first.job)  # too late
     bench.jobs.cancel(second.job)
     assert told(store.examples(mine.id)) == [("wave", "1", "ready"), ("nod", "2", "failed")]
+
+
+def test_numbers_are_not_given_twice(bench: Bench, store: EpisodeStore) -> None:
+    mine = episode()
+    first, *_ = store.create(mine, with_jobs(bench, mine, "wave=1 nod=2 nod=3"))
+    store.remove(mine.id, first.id)
+    store.add(mine.id, with_jobs(bench, mine, "wave=4"))
+    assert [each.order for each in store.examples(mine.id)] == [1, 2, 3]
+
+
+def test_nothing_is_added_to_an_episode_that_is_gone(bench: Bench, store: EpisodeStore) -> None:
+    mine = episode()
+    store.create(mine, with_jobs(bench, mine, "wave=1 nod=2"))
+    store.delete(mine.id)
+    assert store.add(mine.id, examples("nod=3")) is None
+    assert bench.redis.keys("episode*") == []
 
 
 def test_a_removed_example_does_not_come_back(bench: Bench, store: EpisodeStore) -> None:
     mine = episode()
     first, _ = store.create(mine, with_jobs(bench, mine, "wave=1 nod=2"))
     store.remove(mine.id, first.id)
-    store.settle(mine.id, first)
+    assert not store.settle(mine.id, first.ready())
     assert store.example(mine.id, first.id) is None
     assert len(store.examples(mine.id)) == 1
 
@@ -138,13 +160,13 @@ def test_a_query_waits_until_no_example_is_pending(bench: Bench, store: EpisodeS
     assert queue.submitted == []
     assert job.id not in bench.jobs.waiting()
 
-    store.settle(mine.id, first)
+    store.settle(mine.id, first.ready())
     store.let_go(queue, mine.id)
     waiting = bench.job(job.id)
     assert (waiting.state, waiting.stage, waiting.progress) == (State.QUEUED, "examples", 0.5)
     assert queue.submitted == []
 
-    store.settle(mine.id, second)
+    store.settle(mine.id, second.ready())
     store.let_go(queue, mine.id)
     store.let_go(queue, mine.id)
     assert queue.submitted == [job.id]
@@ -161,3 +183,14 @@ def test_a_cancelled_query_waits_no_longer(bench: Bench, store: EpisodeStore) ->
     store.let_go(queue, mine.id)
     assert queue.submitted == []
     assert store.held() == {}
+
+
+def test_a_query_that_is_being_answered_is_not_queued_again(
+    bench: Bench, store: EpisodeStore
+) -> None:
+    job = Job.new(content="9", media="clip", params=MatchParams(model="scripted", episode="gone"))
+    bench.jobs.create(job, held=True)
+    assert bench.jobs.join_queue(job.id)
+    bench.jobs.claim(job.id, "a worker")
+    assert not bench.jobs.join_queue(job.id)  # by another process, which was slower
+    assert bench.jobs.waiting() == []

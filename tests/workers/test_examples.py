@@ -1,5 +1,7 @@
 """Jobs about episodes, in this process, with the scripted library."""
 
+from typing import Any
+
 import pytest
 
 from tests.workers.conftest import Bench
@@ -7,7 +9,7 @@ from tests.workers.scripted import ScriptedLibrary, two_tracks
 from workers.blobs import example_tracks_name
 from workers.episodes import Episode, EpisodeStore, Example
 from workers.jobs import ExampleParams, Job, MatchParams, State
-from workers.process import Process
+from workers.process import Description, Process
 from workers.tasks import run_job
 
 
@@ -175,6 +177,25 @@ def test_a_deleted_episode_ends_its_jobs(bench: Bench, process: Process, desk: D
         assert problem is not None
         assert problem.kind == "episode-gone"
     assert bench.blobs.episodes() == []
+
+
+def test_an_example_that_is_removed_while_it_is_described_leaves_nothing(
+    bench: Bench, process: Process, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = desk.teach(hello="fine", bye="fine2")
+    describe = process.library.describe
+
+    def removed_meanwhile(*args: Any, **options: Any) -> Description:
+        desk.store.remove(desk.episode.id, str(first.params["example"]))
+        return describe(*args, **options)
+
+    monkeypatch.setattr(process.library, "describe", removed_meanwhile)
+    run(process, first)
+    problem = bench.job(first.id).problem
+    assert problem is not None
+    assert problem.kind == "example-gone"
+    kept = example_tracks_name(desk.episode.id, str(first.params["example"]))
+    assert bench.blobs.get(kept) is None
 
 
 def test_a_query_can_be_drawn(bench: Bench, process: Process, desk: Desk) -> None:

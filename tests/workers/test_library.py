@@ -158,6 +158,24 @@ def test_tracks_in_the_cache_are_a_whole_tracks_file(bench: Bench, tmp_path: Pat
     assert abs(np.median(moved[:, 1])) < 5
 
 
+def test_a_grid_and_random_points_of_one_clip_have_tracks_of_their_own(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The grid begins in the middle of 32 frames, the random points anywhere."""
+    process = Process(bench.settings, open_library(bench.settings))
+    content = bench.upload(sliding_clip(tmp_path / "clip.mp4"))
+    began: dict[str, set[float]] = {}
+    for points in ("grid", "random"):
+        params = ClassifyParams(model="scripted", points=points)
+        job = run(bench, process, Job.new(content=content, media="clip", params=params))
+        assert job.result is not None
+        assert (job.result["points"]["name"], job.result["cached"]) == (points, False)
+        tracks = Tracks.load(io.BytesIO(bench.cache.get_tracks(bench.tracks_key(job)) or b""))
+        began[points] = set(tracks.query[:, 0].tolist())
+    assert began["grid"] == {16}
+    assert len(began["random"]) > 10
+
+
 def test_threads_are_as_many_as_the_operator_says(settings: Settings) -> None:
     before = torch.get_num_threads()
     try:
@@ -199,7 +217,7 @@ def test_networks_are_opened_once_told_of_as_loaded_and_named(
     assert tracks.size == (128, 160)  # as in the file: it is not enlarged
     assert tracks.depth is not None
     presence.beat(bench.redis, presence.worker_name(os.getppid()), ttl_s=10)
-    assert presence.loaded_models(bench.redis) == {"small", *methods.values()}
+    assert presence.loaded_models(bench.redis) == {"small", "random", *methods.values()}
     assert any(stage == "track" and 0.25 < progress < 0.75 for stage, progress in told)
 
     drawing = run(bench, process, bench.drawing(job.id, format="png"))

@@ -127,7 +127,7 @@ def test_a_worker_is_known_while_it_lives_and_so_is_what_it_has_loaded(
     assert bench.finished(bench.send(bench.clip("fine"))).state is State.SUCCEEDED
     assert worker.process
     assert [name.split(":")[1] for name in alive_workers(bench.redis)] == [str(worker.process.pid)]
-    assert loaded_models(bench.redis) == {"lucas-kanade", "looming", "scripted"}
+    assert loaded_models(bench.redis) == {"random", "lucas-kanade", "looming", "scripted"}
 
     os.kill(bench.decoded()[0][0], signal.SIGKILL)
     wait_until(lambda: loaded_models(bench.redis) == set())

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import pickle
 import zlib
 
@@ -26,6 +27,7 @@ RESULT = CachedResult(
     tracks_key="t" * 64,
     clip=CLIP,
     model={"name": "m", "version": "1", "digest": "d" * 64, "licence": "MIT"},
+    points={"name": "p", "version": "3", "digest": None, "licence": "MIT"},
     tracker={"name": "t", "version": "2", "digest": None, "licence": "MIT"},
     depth=None,
     notes=["a word of caution"],
@@ -68,11 +70,11 @@ def test_the_largest_attention_is_kept(cache: ResultCache) -> None:
         b"half",
         RESULT.to_bytes()[:-9],
         pickle.dumps(RESULT.scores),
-        zlib.compress(b"PAR3"),
-        zlib.compress(b"PAR3\xff\xff\xff\x7f{}"),
+        zlib.compress(b"PAR4"),
+        zlib.compress(b"PAR4\xff\xff\xff\x7f{}"),
         zlib.compress(b"PAR9\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR3\x02\x00\x00\x00{}"),
-        zlib.compress(b"PAR3\x02\x00\x00\x00[]"),
+        zlib.compress(b"PAR4\x02\x00\x00\x00{}"),
+        zlib.compress(b"PAR4\x02\x00\x00\x00[]"),
         zlib.compress(zlib.decompress(RESULT.to_bytes())[:-1]),
     ],
 )
@@ -82,12 +84,12 @@ def test_a_damaged_entry_is_a_miss(cache: ResultCache, damaged: bytes) -> None:
 
 
 def test_an_entry_of_the_layout_before_is_a_miss(cache: ResultCache) -> None:
-    """It did not say what had made the tracks."""
+    """It did not say what had chosen the points."""
     plain = zlib.decompress(RESULT.to_bytes())
-    told = b', "depth": null'
+    told = f', "points": {json.dumps(RESULT.points)}'.encode()
     assert told in plain
     length = int.from_bytes(plain[4:8], "little") - len(told)
-    before = b"PAR2" + length.to_bytes(4, "little") + plain[8:].replace(told, b"")
+    before = b"PAR3" + length.to_bytes(4, "little") + plain[8:].replace(told, b"")
     cache.redis.set("result:k", zlib.compress(before))
     assert cache.get("k") is None
 
@@ -123,16 +125,22 @@ def test_all_entries_expire(cache: ResultCache) -> None:
         assert 0 < cache.redis.ttl(key) <= 60
 
 
+POINTS = Used(name="p", version="1", digest=None, licence="MIT")
 TRACKER = Used(name="t", version="1", digest=None, licence="MIT")
 DEPTH = Used(name="d", version="1", digest="2" * 64, licence="MIT")
-MAKING = Making(tracker=TRACKER, depth=DEPTH, tracks=512)
+MAKING = Making(points=POINTS, tracker=TRACKER, depth=DEPTH, tracks=512)
 OTHER_DEPTHS = [
     dataclasses.replace(MAKING, depth=dataclasses.replace(DEPTH, **change))
     for change in ({"name": "x"}, {"version": "2"}, {"digest": "3" * 64})
 ]
 OTHER_TRACKS = [
     dataclasses.replace(MAKING, tracks=100),
+    dataclasses.replace(MAKING, points=None),
     dataclasses.replace(MAKING, tracker=None),
+    *(
+        dataclasses.replace(MAKING, points=dataclasses.replace(POINTS, **change))
+        for change in ({"name": "x"}, {"version": "2"}, {"digest": "3" * 64})
+    ),
     *(
         dataclasses.replace(MAKING, tracker=dataclasses.replace(TRACKER, **change))
         for change in ({"name": "x"}, {"version": "2"}, {"digest": "3" * 64})
@@ -148,15 +156,15 @@ def test_the_key_covers_the_whole_question(monkeypatch: pytest.MonkeyPatch) -> N
     keys |= {key(making=making) for making in OTHER_DEPTHS + OTHER_TRACKS}
     monkeypatch.setattr("workers.results.PIPELINE_VERSION", "next")
     keys.add(key())
-    assert len(keys) == 3 + 8 + 1
+    assert len(keys) == 3 + 12 + 1
     assert key() == key()
 
 
 def test_tracks_are_the_same_for_all_models_and_those_of_one_tracker_for_all_depths() -> None:
     makings = [MAKING, *OTHER_DEPTHS, *OTHER_TRACKS]
-    assert len({tracks_key("c", making) for making in makings} | {tracks_key("d", MAKING)}) == 10
+    assert len({tracks_key("c", making) for making in makings} | {tracks_key("d", MAKING)}) == 14
     assert len({followed_key("c", making) for making in [MAKING, *OTHER_DEPTHS]}) == 1
-    assert len({followed_key("c", making) for making in [MAKING, *OTHER_TRACKS]}) == 6
+    assert len({followed_key("c", making) for making in [MAKING, *OTHER_TRACKS]}) == 10
 
 
 def test_the_answer_shows_what_was_asked_for() -> None:
@@ -164,6 +172,7 @@ def test_the_answer_shows_what_was_asked_for() -> None:
         "job": "j",
         "clip": CLIP,
         "model": RESULT.model,
+        "points": RESULT.points,
         "tracker": RESULT.tracker,
         "depth": None,
         "predictions": [{"label": "waving", "score": 0.7}, {"label": "falling", "score": 0.2}],

@@ -43,7 +43,10 @@ def test_a_worker_s_environment_says_what_the_settings_say(
     assert Settings() == settings
 
 
-@pytest.mark.parametrize("field", ["tracker", "depth"])
-def test_an_unknown_tracker_or_depth_is_refused_with_those_there_are(field: str) -> None:
-    with pytest.raises(ValueError, match=r"'guess' is not one of: (lucas-kanade|looming)"):
+@pytest.mark.parametrize(
+    ("field", "first"),
+    [("points", "random, grid"), ("tracker", "lucas-kanade"), ("depth", "looming")],
+)
+def test_an_unknown_choice_is_refused_with_those_there_are(field: str, first: str) -> None:
+    with pytest.raises(ValueError, match=f"'guess' is not one of: {first}"):
         Settings.model_validate({field: "guess"})

@@ -87,6 +87,7 @@ def test_an_answer_names_what_made_its_tracks(bench: Bench, process: Process) ->
     result = run(bench, process, bench.clip("fine")).result
     assert result is not None
     ours = {"digest": None, "licence": "Apache-2.0"}
+    assert result["points"] == {"name": "random", "version": "1"} | ours
     assert result["tracker"] == {"name": "lucas-kanade", "version": "1"} | ours
     assert result["depth"] == {"name": "looming", "version": "2"} | ours
     assert result["notes"] == []
@@ -135,6 +136,39 @@ def test_another_tracker_follows_anew_and_so_do_other_weights(
     assert [result["tracker"]["digest"] for result in asked[1:]] == [
         "7" * 64, "7" * 64, None, "8" * 64,
     ]  # fmt: skip
+    assert bench.followed() == ["fine"] * 3
+
+
+def test_other_points_of_one_clip_share_neither_tracks_nor_answers(
+    bench: Bench, process: Process
+) -> None:
+    choices = ("random", "grid", "random", "grid")
+    jobs = [run(bench, process, bench.clip("fine", points=points)) for points in choices]
+    results = [job.result or {} for job in jobs]
+    assert [result["points"]["name"] for result in results] == list(choices)
+    assert [result["cached"] for result in results] == [False, False, True, True]
+    assert bench.followed() == ["fine"] * 2
+    assert bench.tracks_key(jobs[0]) != bench.tracks_key(jobs[1])
+
+
+def test_points_told_apart_by_another_network_are_chosen_anew(
+    bench: Bench, process: Process, pulled: Path
+) -> None:
+    """By colour and texture, by DINOv2, and by other weights of it."""
+
+    def ask() -> dict[str, Any]:
+        return run(bench, process, bench.clip("fine", points="semantic")).result or {}
+
+    asked = [ask(), ask()]
+    pretend(pulled, "dinov2-small", "8" * 64)
+    asked += [ask(), ask()]
+    pretend(pulled, "dinov2-small", "9" * 64)
+    asked.append(ask())
+    assert [result["cached"] for result in asked] == [False, True, False, True, False]
+    assert [result["points"]["digest"] for result in asked] == [
+        None, None, "8" * 64, "8" * 64, "9" * 64,
+    ]  # fmt: skip
+    assert asked[2]["points"]["version"] == "1+dinov2-small"
     assert bench.followed() == ["fine"] * 3
 
 

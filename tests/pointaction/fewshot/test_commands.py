@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 from pointaction.cli import app
 from pointaction.errors import InputError
-from pointaction.fewshot.commands import _plain, _portions
+from pointaction.fewshot.commands import _portions
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
 from pointaction.fewshot.matchers import MATCHERS
 from pointaction.synthetic.sample import write_sample
@@ -37,13 +37,14 @@ def test_every_head_that_is_told_of_is_a_matcher() -> None:
 def test_a_folder_of_examples_is_enough_without_a_server(clips: Path) -> None:
     done = call(
         "classify", clips / "support", clips / "query.mp4", clips / "none.mp4",
-        "--local", "--json",
+        "--local", "--json", "--points", "grid",
     )  # fmt: skip
     answer, missing = (json.loads(line) for line in done.stdout.splitlines())
     assert answer["predictions"][0]["label"] == "to the [left]"
     assert answer["predictions"][0]["score"] > 0.5
     assert answer["nearest"][0]["label"] == "to the [left]"
     assert (answer["head"], answer["tracker"]["name"]) == ("prototype", "lucas-kanade")
+    assert answer["points"]["name"] == "grid"
     assert missing["problem"]["kind"] == "no-such-file"
     assert done.exit_code == 1
 
@@ -54,7 +55,7 @@ def test_an_episode_is_taught_asked_listed_and_forgotten(clips: Path, stack: Sta
     bad.write_text("not a video")
     broken = clips / "support" / "down" / "broken.mp4"
     broken.write_bytes(b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp42" + bytes(5000))
-    made = call("create", clips / "support", "--name", "mine", *server)
+    made = call("create", clips / "support", "--name", "mine", "--points", "grid", *server)
     id, *classes = made.stdout.splitlines()
     assert sorted(classes) == ["  down: 1 of 2", "  to the [left]: 1 of 1"]
     assert made.exit_code == 1
@@ -62,6 +63,8 @@ def test_an_episode_is_taught_asked_listed_and_forgotten(clips: Path, stack: Sta
     assert "text.mp4: it begins neither as a video" in said
     assert "down/broken.mp4: " in said
     assert "2 files could not be read" in said
+
+    assert stack.client.get(f"/episodes/{id}").json()["points"] == "grid"
 
     again = call("add", id, clips / "support" / "down" / "a.mp4", *server)
     assert "  down: 1 of 2" in again.stdout.splitlines()
@@ -100,9 +103,3 @@ def test_many_files_are_sent_in_portions(tmp_path: Path, monkeypatch: pytest.Mon
     portions = _portions([("label", file) for file in files])
     numbers = [[int(path.name) for _, path in portion] for portion in portions]
     assert numbers == [[0, 1], [2], [3], [4, 5, 6], [7]]
-
-
-def test_nothing_in_a_label_is_a_command_to_the_terminal() -> None:
-    assert _plain("[bold]wave[/]") == r"\[bold]wave\[/]"
-    assert "\x1b" not in _plain("\x1b[31mred")
-    assert _plain("a\nb\u202e") == r"a\nb\u202e"

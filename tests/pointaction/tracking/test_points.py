@@ -44,7 +44,10 @@ def test_semantic_points_are_as_many_as_were_asked_for(clip: Clip, store: Path) 
 def test_semantic_points_name_the_network_behind_them(store: Path) -> None:
     method = POINTS["semantic"]
     plain = method.used(store, Running())
-    assert (plain.version, plain.digest) == ("1", None)
+    assert (plain.version, plain.digest, method.runs_on(store)) == ("1", None, None)
     pretend(store, "dinov2-small", "8" * 64)
     used = method.used(store, Running())
     assert (used.version, used.digest) == ("1+dinov2-small", "8" * 64)
+    assert method.runs_on(store) == "dinov2-small"
+    pretend(store, "dinov2-base", "9" * 64)
+    assert method.used(store, Running()).version == "1+dinov2-base"
