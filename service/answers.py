@@ -111,7 +111,7 @@ class Likeness(Seen):
     """What a clip is, as far as the examples of an episode tell."""
 
     episode: str
-    head: str
+    head: MethodReference
     predictions: list[Prediction] = Field(description="the top_k best classes, the best first")
     none_of_these: bool | None = Field(
         description="whether the clip likely is of no class of the episode; null: nobody knows"
@@ -303,11 +303,11 @@ class ModelAnswer(BaseModel):
         )
 
 
-MethodTask = Literal["points", "tracking", "depth"]
+MethodTask = Literal["points", "tracking", "depth", "matching"]
 
 
 class MethodAnswer(BaseModel):
-    """A way to choose points, a tracker or a depth that a request can choose."""
+    """A way to choose points, a tracker, a depth or an episode's head that a request can choose."""
 
     name: str
     version: str

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pointaction.fewshot.heads import HEADS
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
 from service.results import Remains
@@ -150,6 +151,8 @@ class Episodes:
         by = _seen_by(episode)
         for media in {sample.media for sample in samples}:
             self.submissions.methods(media, by)
+        settings = self.submissions.settings
+        HEADS[episode.head].used(settings.model_store, settings.running)
         for sample in samples:
             self.submissions.check_allowed(sample.content, sample.subject)
             if sample.path is None and not self.blobs.exists(clip_name(sample.content)):

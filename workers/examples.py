@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from pointaction.choices import chosen
 from pointaction.errors import InputError
+from pointaction.fewshot.heads import HEADS
+from pointaction.methods import Used
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from pointaction.version import PIPELINE_VERSION
@@ -26,12 +29,13 @@ def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     known = process.episodes.example(episode.id, params.example)
     if known is None:
         raise _taken_out()
-    description, result = describe(process, job, episode.head, progress)
+    head = head_of(process, episode.head)
+    description, result = describe(process, job, head, progress)
     entry = process.entry(params.model)
     # The features last, since they are what makes an example one that can be used.
     tracks = example_tracks_name(episode.id, known.id)
     process.blobs.put(description.tracks.to_bytes(), tracks)
-    features = features_name(episode.id, known.id, made_by=_made_by(entry, episode))
+    features = features_name(episode.id, known.id, made_by=_made_by(entry, head))
     process.blobs.put(description.features, features)
     if not process.episodes.settle(episode.id, known.ready()):
         process.blobs.delete_example(episode.id, known.id)
@@ -48,18 +52,19 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """Tell which class of an episode a clip is. For a job of kind "match"."""
     params = MatchParams.model_validate(job.params)
     episode = _episode(process, params.episode)
-    description, result = describe(process, job, episode.head, progress)
+    head = head_of(process, episode.head)
+    description, result = describe(process, job, head, progress)
     progress("match", 0.95)
     examples = process.episodes.examples(episode.id)
     ready = [each for each in examples if each.state == "ready"]
-    likeness = learnt(process, episode, ready, progress).liken(description.features)
+    likeness = learnt(process, episode, head, ready, progress).liken(description.features)
     progress.enter("")
     best = list(likeness.scores.items())[: params.top_k]
     return {
         **seen(job.id, result, attention=params.attention),
         "timings_ms": dict(progress.timings_ms),
         "episode": episode.id,
-        "head": episode.head,
+        "head": head.to_json(),
         "predictions": [{"label": label, "score": score} for label, score in best],
         "none_of_these": likeness.none_of_these,
         "notes": [*result.notes, *_notes(examples)],
@@ -68,13 +73,15 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def describe(
-    process: Process, job: Job, head: str, progress: Progress
+    process: Process, job: Job, head: Used, progress: Progress
 ) -> tuple[Description, CachedResult]:
     """What the job's model sees in the job's clip; its attention and tracks are cached."""
     entry, making = process.entry(job.seen_by.model), making_of(process, job)
     tracks, clip = tracks_of(process, job, making, progress)
     progress.enter("load")
-    description = process.library.describe(process.recogniser(entry), tracks, head, report=progress)
+    description = process.library.describe(
+        process.recogniser(entry), tracks, process.head(head), report=progress
+    )
     progress.enter("")
     result = CachedResult(
         scores={},
@@ -87,7 +94,14 @@ def describe(
     return description, result
 
 
-def learnt(process: Process, episode: Episode, ready: list[Example], progress: Progress) -> Classes:
+def head_of(process: Process, name: str) -> Used:
+    """By what an episode compares; UnknownModel where its weights are missing."""
+    return chosen(name, HEADS).used(process.settings.model_store, process.settings.running)
+
+
+def learnt(
+    process: Process, episode: Episode, head: Used, ready: list[Example], progress: Progress
+) -> Classes:
     """The episode's classes by the examples that are ready."""
     labels = [each.label for each in ready]
     if len(set(labels)) < 2:
@@ -99,21 +113,26 @@ def learnt(process: Process, episode: Episode, ready: list[Example], progress: P
             value=len(set(labels)),
         )
     entry = process.entry(episode.model)
-    made_by = _made_by(entry, episode)
+    made_by = _made_by(entry, head)
     key = " ".join([episode.id, made_by, *(each.id for each in ready)])
 
     def learn() -> Classes:
-        features = [_features(process, episode, each, entry, progress) for each in ready]
-        return process.library.learn(entry, episode.head, features, labels)
+        features = [_features(process, episode, each, entry, head, progress) for each in ready]
+        return process.library.learn(entry, head.name, process.head(head), features, labels)
 
     return process.classes(key, learn)
 
 
 def _features(
-    process: Process, episode: Episode, example: Example, entry: Entry, progress: Progress
+    process: Process,
+    episode: Episode,
+    example: Example,
+    entry: Entry,
+    head: Used,
+    progress: Progress,
 ) -> bytes:
     """Those of an example, made again from its tracks when they are another model's."""
-    name = features_name(episode.id, example.id, made_by=_made_by(entry, episode))
+    name = features_name(episode.id, example.id, made_by=_made_by(entry, head))
     if known := process.blobs.get(name):
         return known
     tracks = process.blobs.get(example_tracks_name(episode.id, example.id))
@@ -124,7 +143,10 @@ def _features(
             value=example.id,
         )
     description = process.library.describe(
-        process.recogniser(entry), Tracks.load(io.BytesIO(tracks)), episode.head, report=progress
+        process.recogniser(entry),
+        Tracks.load(io.BytesIO(tracks)),
+        process.head(head),
+        report=progress,
     )
     process.blobs.put(description.features, name)
     return description.features
@@ -141,9 +163,9 @@ def _taken_out() -> InputError:
     return InputError("the example was taken out of its episode", kind="example-gone")
 
 
-def _made_by(entry: Entry, episode: Episode) -> str:
+def _made_by(entry: Entry, head: Used) -> str:
     """A digest of all that features depend on, apart from the tracks."""
-    parts = f"{entry.digest} {episode.head} {PIPELINE_VERSION}"
+    parts = f"{entry.digest} {head.name} {head.version} {head.digest} {PIPELINE_VERSION}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

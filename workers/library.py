@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pointaction.clip import Clip
 from pointaction.depth.base import Lifter
 from pointaction.depth.lifters import LIFTERS
+from pointaction.fewshot.heads import HEADS
 from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import POINTS, Choose
@@ -23,6 +24,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from pointaction.fewshot.classes import Classes as Learnt
+    from pointaction.fewshot.matcher import Matcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +111,12 @@ class PointAction:
 
         return Loaded.load(self.settings.model_store, model)
 
+    def open_head(self, name: str) -> Matcher:
+        return HEADS[name].open(self.settings.model_store, self.settings.running)
+
     def describe(
-        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+        self, model: Recogniser, tracks: Tracks, head: Matcher, *, report: Report
     ) -> Description:
-        from pointaction.fewshot.matchers import open_matcher
         from pointaction.fewshot.track_features import look
         from pointaction.pipeline import Recogniser as Loaded
         from pointaction.pipeline import enter, lift
@@ -120,20 +124,24 @@ class PointAction:
         assert isinstance(model, Loaded)  # ours, from `load`
         tracks = lift(tracks, report=report)
         enter("classify", report)
-        seen = look(model.model.encoder, tracks, {open_matcher(head).part})
+        seen = look(model.model.encoder, tracks, {head.part})
         return Described(seen.features.to_bytes(), seen.attention.numpy(), tracks)
 
     def learn(
-        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+        self,
+        entry: Entry,
+        name: str,
+        head: Matcher,
+        features: Sequence[bytes],
+        labels: Sequence[str],
     ) -> Classes:
         from pointaction.fewshot.calibration import calibration_of
         from pointaction.fewshot.classes import Classes as Learnt
         from pointaction.fewshot.features import Features
-        from pointaction.fewshot.matchers import open_matcher
 
         clips = [Features.from_bytes(each) for each in features]
-        calibration = calibration_of(head, entry.episodes)
-        return Taught(Learnt.learn(open_matcher(head), clips, labels, calibration))
+        calibration = calibration_of(name, entry.episodes)
+        return Taught(Learnt.learn(head, clips, labels, calibration))
 
     def draw(
         self,

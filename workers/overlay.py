@@ -21,7 +21,7 @@ from workers.classify import (
     making_of,
     recognise,
 )
-from workers.examples import describe
+from workers.examples import describe, head_of
 from workers.jobs import Job, OverlayParams
 from workers.making import Making
 from workers.process import Process
@@ -80,5 +80,5 @@ def _evidence(
         return result, tracks
     if of.kind == "classify":
         return recognise(process, of, entry, making, progress)
-    description, result = describe(process, of, DEFAULT_HEAD, progress)
+    description, result = describe(process, of, head_of(process, DEFAULT_HEAD), progress)
     return result, description.tracks

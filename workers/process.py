@@ -2,13 +2,15 @@
 ways to choose points, trackers and depths.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,9 @@ from workers.jobs import JobStore
 from workers.queue import JobQueue
 from workers.results import ResultCache
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from pointaction.fewshot.matcher import Matcher
 
 Opened = TypeVar("Opened")
 _EPISODES_IN_MEMORY = 16
@@ -84,11 +89,17 @@ class Library(Protocol):
 
     def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip: ...
     def load(self, model: str) -> Recogniser: ...
+    def open_head(self, name: str) -> Matcher: ...
     def describe(
-        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+        self, model: Recogniser, tracks: Tracks, head: Matcher, *, report: Report
     ) -> Description: ...
     def learn(
-        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+        self,
+        entry: Entry,
+        name: str,
+        head: Matcher,
+        features: Sequence[bytes],
+        labels: Sequence[str],
     ) -> Classes: ...
     def open_points(self, name: str) -> Choose: ...
     def open_tracker(self, name: str) -> Tracker: ...
@@ -156,6 +167,10 @@ class Process:
     def lifter(self, used: Used) -> Lifter:
         """The depth in memory."""
         return self._kept(used.name, used.digest, self.library.open_lifter)
+
+    def head(self, used: Used) -> Matcher:
+        """The matcher in memory."""
+        return self._kept(used.name, used.digest, self.library.open_head)
 
     def classes(self, key: str, learn: Callable[[], Classes]) -> Classes:
         """What has been learnt under this key, as long as not too much else has been since."""

@@ -34,13 +34,14 @@ def episodes(
     from pointaction.evaluation.report import Report
     from pointaction.evaluation.unseen import Repertoire, describe_followed, describe_repertoire
     from pointaction.fewshot.calibration import save_episode_calibrations
-    from pointaction.fewshot.matchers import MATCHERS
+    from pointaction.fewshot.heads import HEADS
+    from pointaction.methods import Running
     from pointaction.models.catalog import find
     from pointaction.models.store import load_model
 
     entry = find(store, model)
     encoder = load_model(store, entry).encoder
-    matchers = {name: build() for name, build in MATCHERS.items()}
+    matchers = {name: head.open(store, Running()) for name, head in HEADS.items()}
     parts = {matcher.part for matcher in matchers.values()}
     seen, sight = {}, replace(TRACKED, points=tracks)
     for name, its_seed in (("fit", seed + 1), ("test", seed)):

@@ -4,13 +4,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pointaction.choices import chosen
 from pointaction.fewshot.calibration import calibration_of
 from pointaction.fewshot.classes import Classes
 from pointaction.fewshot.features import Features
-from pointaction.fewshot.heads import DEFAULT_HEAD
-from pointaction.fewshot.matchers import open_matcher
+from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
 from pointaction.fewshot.track_features import describe
 from pointaction.local import Clock, LocalService, MadeBy
+from pointaction.methods import Running
 from pointaction.pipeline import lift
 
 
@@ -18,11 +19,20 @@ class LocalEpisode(LocalService):
     """Answers as an episode of the server does, of the same model."""
 
     def __init__(
-        self, store: Path, model: str, *, head: str = DEFAULT_HEAD, **options: Any
+        self,
+        store: Path,
+        model: str,
+        *,
+        head: str = DEFAULT_HEAD,
+        running: Running | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(store, model, **options)
-        self.head = head
-        self.matcher = open_matcher(head)
+        running = running or Running()
+        super().__init__(store, model, running=running, **options)
+        method = chosen(head, HEADS)
+        self.head = method.used(store, running)
+        self.matcher = method.open(store, running)
+        self._calibration = calibration_of(head, self.recogniser.entry.episodes)
         self.labels: list[str] = []
         self.names: list[str] = []
         self._clips: list[Features] = []
@@ -41,29 +51,36 @@ class LocalEpisode(LocalService):
         features, by = self._describe(path, clock)
         entry = self.recogniser.entry
         if self._classes is None:
-            calibration = calibration_of(self.head, entry.episodes)
-            self._classes = Classes.learn(self.matcher, self._clips, self.labels, calibration)
+            self._classes = Classes.learn(self.matcher, self._clips, self.labels, self._calibration)
         found = self._classes.liken(features)
         return {
             "model": entry.told(),
             **asdict(by),
-            "head": self.head,
+            "head": self.head.to_json(),
             "predictions": [
                 {"label": label, "score": score}
                 for label, score in list(found.scores.items())[:top_k]
             ],
             "none_of_these": found.none_of_these,
             "nearest": [
-                {
-                    "label": self.labels[each.example],
-                    "name": self.names[each.example],
-                    "similarity": each.similarity,
-                }
+                {"similarity": each.similarity, **self._told(each.example)}
                 for each in found.neighbours
+            ],
+            "matches": [
+                {
+                    "query": list(each.query),
+                    "moments": list(each.moments),
+                    "weight": each.weight,
+                    **self._told(each.example),
+                }
+                for each in found.matches
             ],
             "notes": entry.notes(by.depth.name if by.depth else None),
             "timings_ms": clock.timings_ms(),
         }
+
+    def _told(self, example: int) -> dict[str, str]:
+        return {"label": self.labels[example], "name": self.names[example]}
 
     def _describe(self, path: Path, clock: Clock) -> tuple[Features, MadeBy]:
         tracks, by = self._tracks(path, clock)

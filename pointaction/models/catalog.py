@@ -23,6 +23,12 @@ from pointaction.models.symmetry import Symmetry, read_symmetry
 
 Told = TypeVar("Told")
 
+CLASSIFICATION, FEWSHOT = "classification", "fewshot"
+_ASKED_BY = {
+    CLASSIFICATION: "a model that names motions; ask for it by `model`",
+    FEWSHOT: "a head of few-shot episodes; ask for it by `head` when you make one",
+}
+
 DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
 
 
@@ -32,15 +38,15 @@ class Entry:
 
     name: str
     version: str
-    task: str  # what is asked of it: "classification"
-    builder: str  # key of pointaction.models.store.BUILDERS
+    task: str  # what is asked of it: "classification", or "fewshot" of a head of episodes
+    builder: str  # key of pointaction.models.store.BUILDERS, or of models.fewshot.NETWORKS
     file: str  # weights, relative to the store
     sha256: str  # of that file
     licence: str  # SPDX identifier
     commercial_use: bool
     source: str  # where the weights come from, down to the command and the seed
     parameters: int
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # none of a head: each episode has its own
     inputs: dict[str, Any]  # the input contract: tracks, frames, channels, depth
     card: str  # model card, relative to the store
     calibration: Calibration | None = None
@@ -93,14 +99,20 @@ def read_catalog(store: Path) -> dict[str, Entry]:
     return {name: _entry(store, name, dict(table)) for name, table in tables.items()}
 
 
-def find(store: Path, name: str) -> Entry:
-    """The entry called `name`; UnknownModel names the ones there are."""
+def find(store: Path, name: str, *, task: str | None = CLASSIFICATION) -> Entry:
+    """The entry called `name`; UnknownModel names those that are there for the task.
+
+    Any task will do if it is None.
+    """
     catalog = read_catalog(store)
-    if name not in catalog:
-        raise UnknownModel(
-            f"no model {name!r} in the store; it has {', '.join(sorted(catalog))}", value=name
-        )
-    return catalog[name]
+    entry = catalog.get(name)
+    if entry is None:
+        fit = sorted(name for name, each in catalog.items() if task in (None, each.task))
+        raise UnknownModel(f"no model {name!r} in the store; it has {', '.join(fit)}", value=name)
+    if task not in (None, entry.task):
+        what = _ASKED_BY.get(entry.task, f"for the task {entry.task}")
+        raise UnknownModel(f"{name} is {what}", value=name)
+    return entry
 
 
 def own_store(store: Path) -> None:
@@ -126,8 +138,7 @@ def verify(store: Path, entry: Entry) -> Path:
 
 
 def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
-    text = (store / table.pop("labels")).read_text(encoding="utf-8")
-    labels = tuple(label for label in text.split("\n") if label)
+    labels = _labels(store / table.pop("labels")) if "labels" in table else ()
     vocabulary = table.pop("vocabulary", None)
     return Entry(
         name=name,
@@ -137,6 +148,11 @@ def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
         episodes=_beside(store, table, "episodes", read_episode_calibrations) or {},
         **table,
     )
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    text = path.read_text(encoding="utf-8")
+    return tuple(label for label in text.split("\n") if label)
 
 
 def _beside(

@@ -23,12 +23,12 @@ def listing(context: typer.Context, store: Store = DEFAULT_STORE) -> None:
     """List what is in the model store, and what could be."""
     if context.invoked_subcommand:
         return
-    table = Table("model", "version", "labels", "parameters", "licence", "digest", box=None)
+    table = Table("model", "version", "says", "parameters", "licence", "digest", box=None)
     for entry in read_catalog(store).values():
         table.add_row(
             entry.name,
             entry.version,
-            str(len(entry.labels)),
+            f"{len(entry.labels)} labels" if entry.labels else "your labels",
             f"{entry.parameters / 1e6:.1f} M",
             entry.licence,
             entry.digest[:12],

@@ -53,7 +53,7 @@ _TAUGHT: dict[str, Any] = {
         "type": "string",
         "enum": list(HEADS),
         "default": DEFAULT_HEAD,
-        "description": "; ".join(f"{head}: {says}" for head, says in HEADS.items()),
+        "description": "; ".join(f"{head.name}: {head.says}" for head in HEADS.values()),
     },
 } | fields.SEEN_BY
 _GIVEN = "Examples, as `support` or as `jobs`, with their `labels`."

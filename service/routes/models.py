@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from pointaction.depth.lifters import LIFTERS
 from pointaction.errors import UnknownModel
+from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS, TrainedHead
 from pointaction.methods import Method, Used
 from pointaction.models import catalog
 from pointaction.models.catalog import Entry
@@ -23,7 +24,8 @@ router = APIRouter(prefix="/models", tags=["models"])
 @router.get("")
 def list_models(resources: ResourcesDep) -> list[ModelAnswer | MethodAnswer]:
     """What there is: models (task `classification`), ways to choose the points that are followed
-    (`points`), trackers (`tracking`) and depths (`depth`).
+    (`points`), trackers (`tracking`), depths (`depth`), and the heads of episodes, trained ones
+    (`fewshot`) and others (`matching`).
 
     Each with its licence and digest, whether it is installed and how it would be, loaded or not.
     """
@@ -38,7 +40,8 @@ def read_model(name: str, resources: ResourcesDep) -> ModelAnswer | MethodAnswer
     """One of them."""
     loaded = loaded_models(resources.store.redis)
     try:
-        return _describe(catalog.find(resources.settings.model_store, name), resources, loaded)
+        entry = catalog.find(resources.settings.model_store, name, task=None)
+        return _describe(entry, resources, loaded)
     except UnknownModel as error:
         for method in _methods(resources, loaded):
             if method.name == name:
@@ -60,10 +63,13 @@ def _methods(resources: Resources, loaded: set[str]) -> list[MethodAnswer]:
     """What makes tracks, but for those whose weights the catalogue does not know."""
     settings = resources.settings
     downloads = read_downloads(settings.model_store)
+    # Heads that were trained are entries of the catalogue.
+    untrained = [head for head in HEADS.values() if not isinstance(head, TrainedHead)]
     registries: tuple[tuple[MethodTask, str, list[Method[Any]]], ...] = (
         ("points", settings.points, list(POINTS.values())),
         ("tracking", settings.tracker, list(TRACKERS.values())),
         ("depth", settings.depth, list(LIFTERS.values())),
+        ("matching", DEFAULT_HEAD, untrained),
     )
     return [
         MethodAnswer.of(

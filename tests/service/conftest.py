@@ -22,7 +22,7 @@ WEIGHTS = b"weights"
 
 @pytest.fixture(scope="session")
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the model `tiny`, and `planned`, whose weights are not there.
+    """A store with the model `tiny`, the head `strm`, and `planned`, whose weights are not there.
 
     `planned` is calibrated, and less sure of `SCORES` than it would have to be.
     """
@@ -33,17 +33,17 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibration = Calibration(temperature=2.0, threshold=0.75, score="sureness")
     calibration.save(store / "calibration.json")
     planned = _table("planned", "0" * 64) + '\ncalibration = "calibration.json"'
-    tables = [_table("tiny", digest), planned]
+    tables = [_table("tiny", digest), _table("strm", digest, task="fewshot"), planned]
     (store / "catalog.toml").write_text("\n".join(tables))
     return store
 
 
-def _table(name: str, digest: str) -> str:
+def _table(name: str, digest: str, *, task: str = "classification") -> str:
     values = {
         "version": "1",
-        "task": "classification",
+        "task": task,
         "builder": "traction_tiny",
-        "file": f"{name}.safetensors",
+        "file": "tiny.safetensors" if task == "fewshot" else f"{name}.safetensors",
         "sha256": digest,
         "licence": "Apache-2.0",
         "source": "made for a test",

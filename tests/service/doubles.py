@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from pointaction.fewshot.heads import HEADS
 from pointaction.models import catalog
 from pointaction.tracks import Tracks
 from service.settings import ServiceSettings
@@ -32,7 +33,7 @@ from workers.results import CachedResult, ResultCache, answer, seen, tracks_key
 
 HOLDER = "played"
 SCORES = {"moving left": 0.7, "moving right": 0.2, "standing still": 0.1}
-HEADS = 2
+ATTENTION_HEADS = 2
 
 
 def three_tracks() -> Tracks:
@@ -168,10 +169,11 @@ class PlayedWorker:
         labels = [best, *(each.label for each in examples if each.label != best)]
         shown = [{"example": each.id, "label": each.label, "name": each.name} for each in alike]
         found = self._seen(job)
+        head = HEADS[episode.head].used(self.settings.model_store, self.settings.running)
         result = {
             **seen(job.id, found, attention=params.attention),
             "episode": episode.id,
-            "head": episode.head,
+            "head": head.to_json(),
             "predictions": [
                 {"label": label, "score": float(label == best)} for label in dict.fromkeys(labels)
             ][: params.top_k],
@@ -195,7 +197,7 @@ class PlayedWorker:
         found = CachedResult(
             scores=scores or {},
             none_of_these=none_of_these,
-            attention=np.full((HEADS, 3), 1 / 3, np.float16),
+            attention=np.full((ATTENTION_HEADS, 3), 1 / 3, np.float16),
             tracks_key=tracks_key(job.content, making),
             clip={
                 "sha256": job.content,

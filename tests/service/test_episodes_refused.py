@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -9,6 +10,7 @@ from starlette.testclient import TestClient
 from pointaction.fewshot.heads import HEADS
 from service.app import create_app
 from service.settings import ServiceSettings
+from tests.pointaction.models.stores import small_store
 from tests.service.doubles import BrokenQueue, PlayedWorker
 from tests.service.requests import problem
 from tests.service.teaching import TWO_CLASSES, ask, clip, examples_of, post, read, teach
@@ -159,6 +161,18 @@ def test_a_choice_that_there_is_not_is_refused(
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_can_be_chosen(client: TestClient, head: str) -> None:
     assert teach(client, head=head).json()["head"] == head
+
+
+def test_a_head_whose_weights_are_not_there_is_refused(
+    settings: ServiceSettings, worker: PlayedWorker, tmp_path: Path
+) -> None:
+    bare = settings.model_copy(
+        update={"model_store": small_store(tmp_path), "default_model": "small"}
+    )
+    with TestClient(create_app(bare, queue=worker)) as client:
+        document = problem(teach(client, head="strm"))
+    assert (document["kind"], document["status"]) == ("unknown-model", 422)
+    assert worker.submitted == []
 
 
 def test_a_file_that_killed_workers_is_named(client: TestClient, worker: PlayedWorker) -> None:

@@ -58,6 +58,7 @@ def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient)
         *("random", "grid", "semantic"),
         *("lucas-kanade", "cotracker3", "cotracker-reference"),
         *("looming", "depth-anything-v2-small"),
+        *("prototype", "linear-probe", "otam", "sets", "trx"),
         *(f"video-depth-anything-{size}" for size in ("small", "base", "large")),
     }
     ours, theirs = known["lucas-kanade"], known["cotracker3"]
@@ -74,7 +75,12 @@ def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient)
 
 def test_what_the_catalogue_does_not_know_cannot_be_chosen_from(client: TestClient) -> None:
     names = [one["name"] for one in client.get("/models").json()]
-    assert names == ["tiny", "planned", "random", "grid", "semantic", "lucas-kanade", "looming"]
+    assert names == [
+        *("tiny", "strm", "planned"),
+        *("random", "grid", "semantic"),
+        *("lucas-kanade", "looming"),
+        *("prototype", "linear-probe", "otam", "sets", "trx"),
+    ]
 
 
 def test_a_request_chooses_its_tracker_and_depth(pulled: TestClient, worker: PlayedWorker) -> None:

@@ -13,6 +13,8 @@ Every start of a decoding is a line in `decoded` in the data folder: the process
 and every following of points is one in `followed`.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
@@ -20,6 +22,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -37,6 +40,9 @@ from pointaction.tracks import Tracks
 from workers.launch import run_worker
 from workers.process import Classes, Description, Recogniser, Recognition, Report
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from pointaction.fewshot.matcher import Matcher
 
 SCORES = {"waving": 0.75, "falling": 0.25}
 
@@ -167,8 +173,11 @@ class ScriptedLibrary:
     def load(self, model: str) -> Recogniser:
         return ScriptedRecogniser()
 
+    def open_head(self, name: str) -> Matcher:
+        return cast("Matcher", object())  # the classes of `learn` compare words by themselves
+
     def describe(
-        self, model: Recogniser, tracks: Tracks, head: str, *, report: Report
+        self, model: Recogniser, tracks: Tracks, head: Matcher, *, report: Report
     ) -> Description:
         report("classify", 0.9)
         with (self.settings.data_dir / "described").open("a") as file:
@@ -177,7 +186,12 @@ class ScriptedLibrary:
         return Described(self._word.encode(), heads, tracks)
 
     def learn(
-        self, entry: Entry, head: str, features: Sequence[bytes], labels: Sequence[str]
+        self,
+        entry: Entry,
+        name: str,
+        head: Matcher,
+        features: Sequence[bytes],
+        labels: Sequence[str],
     ) -> Classes:
         return ScriptedClasses(features, labels)
 

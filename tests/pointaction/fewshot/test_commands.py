@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 from pointaction.cli import app
 from pointaction.errors import InputError
 from pointaction.fewshot.commands import _portions
-from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
+from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS, TrainedHead
 from pointaction.fewshot.matchers import MATCHERS
 from pointaction.synthetic.sample import write_sample
 from tests.conftest import Stack
@@ -30,7 +30,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_head_that_is_told_of_is_a_matcher() -> None:
-    assert list(HEADS) == list(MATCHERS)
+    untrained = [head.name for head in HEADS.values() if not isinstance(head, TrainedHead)]
+    assert untrained == list(MATCHERS)
     assert DEFAULT_HEAD in HEADS
 
 
@@ -43,10 +44,22 @@ def test_a_folder_of_examples_is_enough_without_a_server(clips: Path) -> None:
     assert answer["predictions"][0]["label"] == "to the [left]"
     assert answer["predictions"][0]["score"] > 0.5
     assert answer["nearest"][0]["label"] == "to the [left]"
-    assert (answer["head"], answer["tracker"]["name"]) == ("prototype", "lucas-kanade")
+    assert (answer["head"]["name"], answer["tracker"]["name"]) == ("prototype", "lucas-kanade")
     assert answer["points"]["name"] == "grid"
     assert missing["problem"]["kind"] == "no-such-file"
     assert done.exit_code == 1
+
+
+def test_a_trained_head_says_which_moments_matched_and_what_its_weights_are(clips: Path) -> None:
+    done = call(
+        "classify", clips / "support", clips / "query.mp4", "--local", "--json", "--head", "strm",
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert answer["predictions"][0]["label"] == "to the [left]"
+    assert (answer["head"]["name"], len(answer["head"]["digest"])) == ("strm", 64)
+    pairs = {tuple(match["query"]) for match in answer["matches"]}
+    assert len(pairs) == 28  # of eight moments
+    assert {match["label"] for match in answer["matches"]} == {"to the [left]"}
 
 
 def test_an_episode_is_taught_asked_listed_and_forgotten(clips: Path, stack: Stack) -> None:

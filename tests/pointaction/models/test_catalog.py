@@ -8,7 +8,7 @@ import pytest
 
 from pointaction.errors import DamagedWeights, UnknownModel
 from pointaction.models.calibration import Calibration
-from pointaction.models.catalog import DEFAULT_STORE, find, read_catalog
+from pointaction.models.catalog import DEFAULT_STORE, FEWSHOT, find, read_catalog
 from tests.pointaction.models.stores import LABELS, small_store
 
 CALIBRATION = Calibration(temperature=2.0, threshold=0.5, score="sureness")
@@ -71,6 +71,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None
     store = small_store(tmp_path)
     with pytest.raises(UnknownModel, match="no model 'large' in the store; it has small"):
         find(store, "large")
+
+
+def test_a_head_of_episodes_is_no_model_that_names_motions() -> None:
+    with pytest.raises(UnknownModel, match="strm is a head of few-shot episodes; ask for it by"):
+        find(DEFAULT_STORE, "strm")
+    with pytest.raises(UnknownModel, match="traction is a model that names motions"):
+        find(DEFAULT_STORE, "traction", task=FEWSHOT)
+    with pytest.raises(UnknownModel, match="no model 'trms' in the store; it has strm$"):
+        find(DEFAULT_STORE, "trms", task=FEWSHOT)
 
 
 def test_a_store_without_catalogue_says_what_to_set(tmp_path: Path) -> None:

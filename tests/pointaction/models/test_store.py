@@ -1,11 +1,21 @@
+from dataclasses import replace
 from pathlib import Path
+from shutil import copy
 
 import pytest
 import torch
 
 from pointaction.errors import DamagedWeights
-from pointaction.models.catalog import DEFAULT_STORE, find, read_catalog
-from pointaction.models.store import BUILDERS, load_model
+from pointaction.fewshot.heads import HEADS
+from pointaction.models.catalog import (
+    CLASSIFICATION,
+    DEFAULT_STORE,
+    FEWSHOT,
+    Entry,
+    find,
+    read_catalog,
+)
+from pointaction.models.store import BUILDERS, load_head, load_model
 from pointaction.synthetic.vocabulary import LABELS
 from tests.pointaction.models.stores import small_store
 
@@ -30,7 +40,27 @@ def test_one_changed_byte_is_refused(store: Path) -> None:
         load_model(store, find(store, "small"))
 
 
-@pytest.mark.parametrize("name", read_catalog(DEFAULT_STORE))
+SHIPPED = read_catalog(DEFAULT_STORE)
+
+
+def test_a_head_that_is_another_than_the_catalogue_says_is_refused(tmp_path: Path) -> None:
+    head = SHIPPED["strm"]
+    (tmp_path / "strm").mkdir()
+    copy(DEFAULT_STORE / head.file, tmp_path / head.file)
+    with pytest.raises(DamagedWeights, match="holds strm, but the catalogue says trx"):
+        load_head(tmp_path, replace(head, builder="trx"))
+
+
+@pytest.mark.parametrize("entry", [each for each in SHIPPED.values() if each.task == FEWSHOT])
+def test_every_head_that_is_shipped_is_what_the_catalogue_says(entry: Entry) -> None:
+    assert entry.labels == ()
+    network = load_head(DEFAULT_STORE, entry)
+    assert entry.parameters == sum(part.numel() for part in network.parameters())
+    assert (DEFAULT_STORE / entry.card).is_file()
+    assert entry.name in HEADS
+
+
+@pytest.mark.parametrize("name", [n for n, each in SHIPPED.items() if each.task == CLASSIFICATION])
 def test_what_is_shipped_is_what_the_catalogue_says(name: str) -> None:
     entry = find(DEFAULT_STORE, name)
     model = load_model(DEFAULT_STORE, entry)
