@@ -51,6 +51,8 @@ sys.meta_path.insert(0, Nothing())
 import pointaction.models.store, pointaction.synthetic.batches, pointaction.synthetic.render
 import pointaction.depth.looming, pointaction.training.loop, pointaction.tracks
 import pointaction.depth.lifter, pointaction.depth.depth_anything, pointaction.models.networks
+import pointaction.models.trajectorynet, pointaction.models.emim, pointaction.models.fusion
+import pointaction.motion.from_tracks, pointaction.motion.learned, pointaction.appearance.backbones
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

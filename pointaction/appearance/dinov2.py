@@ -1,4 +1,4 @@
-"""Patch features of DINOv2, as Trokens uses them.
+"""DINOv2 with the weights that were pulled: patch features as Trokens uses them, and a backbone.
 
 Shapes:  T frames   16 * 16 patches   D width
 """
@@ -9,7 +9,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from pointaction.appearance.frozen import FrozenBackbone
+from pointaction.appearance.kinds import DINOV2_INPUT
 from pointaction.clip import Clip
 from pointaction.models.dinov2 import DEVIATION, MEAN, PATCH, DINOv2
 
@@ -37,3 +40,36 @@ class DINOv2Patches:
                 for part in pixels.split(self.batch)
             ]
         return torch.cat(found).unflatten(1, (_GRID, _GRID)).numpy()
+
+
+def dinov2_backbone(
+    network: DINOv2,
+    *,
+    sha256: str,
+    frames: int = 16,
+    device: str = "cpu",
+    precision: torch.dtype = torch.float32,
+    together: int = 16,
+) -> FrozenBackbone:
+    """The backbone that the pulled weights are, seen frame by frame: patches, no CLS.
+
+    sha256: the digest of these weights. Its positions are those it was trained with, which differ
+    a little from the `transformers` library's (docs/decisions/0015), and so the digest differs.
+    """
+    last = network.config.layers - 1
+
+    def patches(network: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
+        return network(pictures, (last,))[0]
+
+    return FrozenBackbone(
+        name="dinov2-patches",
+        sha256=sha256,
+        network=network.to(device).eval().requires_grad_(False),
+        look=patches,
+        native=DINOV2_INPUT,
+        frames=frames,
+        tubelet=None,
+        device=device,
+        precision=precision,
+        together=together,
+    )

@@ -43,7 +43,7 @@ def train_episodes(
     import torch
 
     from pointaction.evaluation.fewshot import Trial
-    from pointaction.models.fewshot import save_network
+    from pointaction.models.files import save_network
     from pointaction.progress import counting
     from pointaction.training.episodes import RECIPES, examine
     from pointaction.training.episodes import train_episodes as learn

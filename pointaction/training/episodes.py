@@ -20,7 +20,8 @@ from pointaction.errors import InputError
 from pointaction.evaluation.fewshot import FewShot, Trial, evaluate_episodes
 from pointaction.fewshot.episodes import sample_episode
 from pointaction.fewshot.track_features import PATCH_WIDTH, motion_patches
-from pointaction.models.fewshot import Network, kind, load_network, save_network
+from pointaction.models.fewshot import Network, kind, load_network
+from pointaction.models.files import save_network
 from pointaction.models.strm import QUERY_CLASS_SHARE, STRM, Enriched, strm_tiny
 from pointaction.models.trokens import (
     Trokens,

@@ -16,7 +16,7 @@ from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.fewshot_benchmark import Entrant, measured
 from pointaction.fewshot.track_features import PATCH_WIDTH
 from pointaction.models.catalog import DEFAULT_STORE, find
-from pointaction.models.fewshot import save_network
+from pointaction.models.files import save_network
 from pointaction.models.strm import strm_tiny
 from tests.pointaction.evaluation.sliding import write_slide
 

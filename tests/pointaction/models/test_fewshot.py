@@ -6,14 +6,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pointaction.errors import InputError
-from pointaction.models.fewshot import (
-    Network,
-    load_network,
-    load_strm,
-    load_trokens,
-    load_trx,
-    save_network,
-)
+from pointaction.models.fewshot import Network, load_network, load_strm, load_trokens, load_trx
+from pointaction.models.files import save_network
 from pointaction.models.strm import STRM, STRMConfig
 from pointaction.models.trokens import Trokens, TrokensConfig
 from pointaction.models.trx import TRX, TRXConfig
@@ -61,7 +55,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     trokens, _, trx = networks()
     save_network(trx, tmp_path / "trx.safetensors")
     assert isinstance(load_trx(tmp_path / "trx.safetensors"), TRX)
-    with pytest.raises(InputError, match="holds TRX, not STRM"):
+    with pytest.raises(InputError, match="holds trx, not strm"):
         load_strm(tmp_path / "trx.safetensors")
     save_network(trokens, tmp_path / "trokens.safetensors")
     assert load_trokens(tmp_path / "trokens.safetensors").config == trokens.config

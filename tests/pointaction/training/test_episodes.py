@@ -17,7 +17,8 @@ from pointaction.cli import app
 from pointaction.errors import InputError
 from pointaction.evaluation.fewshot import FewShot, Trial
 from pointaction.fewshot.track_features import PATCH_WIDTH
-from pointaction.models.fewshot import load_network, load_strm, save_network
+from pointaction.models.fewshot import load_network, load_strm
+from pointaction.models.files import save_network
 from pointaction.models.strm import STRM, STRMConfig
 from pointaction.models.trokens import Trokens, TrokensConfig
 from pointaction.models.trx import TRX, TRXConfig
