@@ -30,8 +30,8 @@ from pointaction.evaluation.describers import CLOCK, describe_all, describer_for
 from pointaction.evaluation.fewshot import Trial, label_numbers, open_encoders
 from pointaction.evaluation.followed import follow_folder
 from pointaction.evaluation.performances import TRACKED, Inputs, Programme, watch
-from pointaction.evaluation.procedural_classes import watch_programs
 from pointaction.evaluation.report import Report, Table
+from pointaction.evaluation.unseen import Repertoire
 from pointaction.fewshot.matcher import Matcher
 from pointaction.fewshot.matchers import MATCHERS
 from pointaction.fewshot.tuples import TupleMatching
@@ -55,12 +55,10 @@ class Clips:
 def programs(wish: argparse.Namespace) -> Clips:
     """Classes without a name."""
     sight = replace(TRACKED, points=wish.points)
-    return Clips(
-        labels=torch.arange(wish.programs).repeat_interleave(wish.performances),
-        watched=watch_programs(
-            wish.programs, sight, performances=wish.performances, seed=wish.seed, clock=CLOCK
-        ),
+    acts = Repertoire(
+        programs=wish.programs, performances=wish.performances, seed=wish.seed, wide=True
     )
+    return Clips(labels=acts.labels, watched=watch(acts, sight, clock=CLOCK))
 
 
 def named(wish: argparse.Namespace) -> Clips:

@@ -41,6 +41,8 @@ class ByTrAction(Describer):
             told["clip"] = self.encoder.embed(inputs.geometry, inputs.visible)
         if "frames" in parts:
             told["frames"] = embed_moments(self.encoder, inputs.geometry, inputs.visible)
+        if "patches" in parts:
+            told["patches"] = motion_patches(inputs.geometry, inputs.visible)
         return _clip_by_clip(told)
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -46,9 +46,20 @@ FRAMES = 32  # of a performance
 _CHUNK = 16
 
 
+class Staged(Protocol):
+    """Performances, cut into chunks."""
+
+    @property
+    def chunks(self) -> range: ...
+
+    def stage(self, chunk: int) -> tuple[Scenes, Generator]:
+        """The scenes of one chunk, and the chance that is left for looking at them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Programme:
-    """What is performed."""
+class Programme(Staged):
+    """Named motions, or motions made up at random, each of which comes once."""
 
     labels: Tensor  # (n,) indices into LABELS, or all UNNAMED
     seed: int = 0
@@ -176,7 +187,7 @@ def performers(processes: int) -> Iterator[Executor | None]:
 
 
 def watch(
-    programme: Programme, sight: Sight, *, clock: int, pool: Executor | None = None
+    programme: Staged, sight: Sight, *, clock: int, pool: Executor | None = None
 ) -> Iterator[Inputs]:
     """The programme a few clips at a time, in order, on a model's own clock of `clock` frames."""
     look = partial(_watch_chunk, programme, sight, clock)
@@ -191,7 +202,7 @@ def watch(
         )
 
 
-def _watch_chunk(programme: Programme, sight: Sight, clock: int, chunk: int) -> Iterator[Inputs]:
+def _watch_chunk(programme: Staged, sight: Sight, clock: int, chunk: int) -> Iterator[Inputs]:
     scenes, generator = programme.stage(chunk)
     look = look_at_tracks if sight.side is None else look_at_pixels
     for start in range(0, len(scenes.label), _CHUNK):

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from pointaction.evaluation.followed import Followed
-from pointaction.evaluation.performances import EXACT
+from pointaction.evaluation.performances import EXACT, watch
 from pointaction.evaluation.unseen import Repertoire, describe_followed, describe_repertoire
 from pointaction.fewshot.features import Part, stacked
 from pointaction.models.traction import TrackEncoder, TrActionConfig
@@ -71,3 +71,12 @@ def test_clips_are_numbered_by_their_labels_in_order() -> None:
     found = describe_followed(encoder(), clips, parts=CLIP, progress=silent)
     assert found.labels.tolist() == [1, 0, 1]
     assert stacked(found.clips, "clip").shape == (3, 12)
+
+
+def test_more_programs_leave_the_first_ones_as_they_are_performed() -> None:
+    two, three = (
+        next(iter(watch(Repertoire(programs=count, performances=2), FEW, clock=8)))
+        for count in (2, 3)
+    )
+    assert torch.equal(two.geometry, three.geometry)
+    assert not torch.equal(two.geometry[0], two.geometry[1])
