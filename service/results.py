@@ -129,7 +129,7 @@ class Remains:
     def _remove_result(self, key: str) -> None:
         if known := self.results.get(key):
             self._remove_drawings(key, heads=len(known.attention))
-            self.results.delete(key)
+        self.results.delete(key)
 
     def _remove_drawings(self, key: str, *, heads: int) -> None:
         for head in ("mean", *map(str, range(heads))):

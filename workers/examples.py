@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import numpy as np
+import redis
 
 from pointaction.choices import chosen
 from pointaction.errors import InputError
@@ -14,12 +15,15 @@ from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from pointaction.version import PIPELINE_VERSION
 from workers.blobs import example_tracks_name, features_name
-from workers.classify import evidence, keep, making_of, tracks_of
+from workers.classify import cached_result, evidence, keep, key_of, making_of, tracks_of
 from workers.episodes import Episode, Example
 from workers.jobs import ExampleParams, Job, MatchParams
+from workers.logs import logger
 from workers.process import Classes, Description, Likeness, Process
 from workers.progress import Progress
 from workers.results import CachedResult, seen
+
+log = logger(__name__)
 
 
 def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
@@ -53,11 +57,11 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     params = MatchParams.model_validate(job.params)
     episode = _episode(process, params.episode)
     head = head_of(process, episode.head)
-    description, result = describe(process, job, head, progress)
+    features, result = _asked(process, job, head, progress)
     progress("match", 0.95)
     examples = process.episodes.examples(episode.id)
     ready = [each for each in examples if each.state == "ready"]
-    likeness = learnt(process, episode, head, ready, progress).liken(description.features)
+    likeness = learnt(process, episode, head, ready, progress).liken(features)
     progress.enter("")
     best = list(likeness.scores.items())[: params.top_k]
     return {
@@ -91,7 +95,29 @@ def describe(
         **evidence(job, entry, making, tracks, clip),
     )
     keep(process, job, entry, making, result, description.tracks)
+    try:
+        key = key_of(job, entry, making)
+        process.cache.put_features(key, _made_by(entry, head), description.features)
+    except redis.RedisError as error:  # it will be described again
+        log.warning("cache not written", error=str(error))
     return description, result
+
+
+def _asked(
+    process: Process, job: Job, head: Used, progress: Progress
+) -> tuple[bytes, CachedResult]:
+    """What a query is compared by; at once where the clip has been described so before."""
+    entry, making = process.entry(job.seen_by.model), making_of(process, job)
+    try:
+        key = key_of(job, entry, making)
+        features = process.cache.get_features(key, _made_by(entry, head))
+    except redis.RedisError as error:
+        log.warning("cache not read", error=str(error))
+        features = None
+    if features and (known := cached_result(process, job, entry, making)):
+        return features, known
+    description, result = describe(process, job, head, progress)
+    return description.features, result
 
 
 def head_of(process: Process, name: str) -> Used:

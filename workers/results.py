@@ -126,7 +126,18 @@ class ResultCache:
         self.redis.set(f"result:{key}", result.to_bytes(), ex=self.ttl_s)
 
     def delete(self, key: str) -> None:
-        self.redis.delete(f"result:{key}")
+        self.redis.delete(f"result:{key}", f"features:{key}")
+
+    def get_features(self, key: str, made_by: str) -> bytes | None:
+        """What a clip is compared by, beside the result of the key."""
+        return cast("bytes | None", self.redis.hget(f"features:{key}", made_by))
+
+    def put_features(self, key: str, made_by: str, features: bytes) -> None:
+        """To be forgotten with the result of the key."""
+        with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(f"features:{key}", made_by, features)
+            pipe.expire(f"features:{key}", self.ttl_s)
+            pipe.execute()
 
     def get_tracks(self, key: str) -> bytes | None:
         """A whole `.tracks.npz`, or None."""

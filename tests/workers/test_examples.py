@@ -125,6 +125,23 @@ def test_another_model_looks_at_the_tracks_that_were_kept(
     assert desk.described() == 5
 
 
+def test_a_clip_that_was_described_before_is_only_compared(
+    bench: Bench, process: Process, desk: Desk
+) -> None:
+    run(process, *desk.teach(hello="fine", bye="fine2"))
+    first, again, example = desk.query("fine again"), desk.query("fine again"), desk.query("fine2")
+    run(process, first, again, example)
+    assert desk.described() == 3  # two examples, and the query once
+    answers = [bench.job(job.id).result for job in (first, again)]
+    assert answers[0] is not None
+    assert answers[1] is not None
+    assert answers[0]["predictions"] == answers[1]["predictions"]
+    assert answers[1]["attention"]["tracks"] == 2
+    told = bench.job(example.id).result
+    assert told is not None
+    assert told["predictions"][0]["label"] == "bye"
+
+
 def test_an_example_that_cannot_be_read_leaves_the_others(
     bench: Bench, process: Process, desk: Desk
 ) -> None:
