@@ -14,8 +14,9 @@ from torch import Tensor
 
 from pointaction.appearance.resize import resized
 from pointaction.errors import InputError
+from pointaction.models.dinov2 import DEVIATION, MEAN
 
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of RGB in 0..1
+IMAGENET = MEAN, DEVIATION
 HALVES = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 AS_IT_IS = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 _RESAMPLE = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers, which processors' files have
