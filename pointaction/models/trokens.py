@@ -33,25 +33,26 @@ from pointaction.models.traction import relative_motion
 from pointaction.tokens.hod import oriented_displacements
 from pointaction.tokens.relative import farthest_tracks, in_order, relative_displacements
 
-_SHARPNESS = 20.0
-_TREMBLING = 1e-3  # variance of a token before its norm; what moves begins at twice as much
+_SHARPNESS = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrokensConfig:
-    frames: int = 8
+    frames: int = 8  # that it looks at
+    pooled: int = 1  # how many of them in a row make one of the T: their displacements add up
     points: int = 256  # N, where `anchors` is None
     anchors: int | None = None  # tracks that others are told their displacement to; None: all
     appearance: int | None = 768  # C, the width of patch features; None: motion only
     grid: int = 16  # g
     hod: bool = True
-    within_picture: bool = False  # its displacements are those of `relative_motion`
+    within_picture: bool = False  # tokens are told `relative_motion`, and its histogram
     relative: bool = True
     bins: int = 32
     width: int = 768
     heads: int = 8
     layers: int = 1
     classes: int = 64
+    quiet: float = 1e-6  # variance well below which a norm leaves a token as small as it is
     as_released: bool = False
 
 
@@ -110,11 +111,11 @@ class Block(nn.Module):
     def __init__(self, config: TrokensConfig) -> None:
         super().__init__()
         width = config.width
-        self.temporal_norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.temporal_norm1 = nn.LayerNorm(width, eps=config.quiet)
         self.temporal_attn = Attention(width, config.heads)
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.norm1 = nn.LayerNorm(width, eps=config.quiet)
         self.attn = Attention(width, config.heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.norm2 = nn.LayerNorm(width, eps=config.quiet)
         self.mlp = nn.Sequential(MLP(width))
 
     def forward(self, x: Tensor, readable: Tensor) -> Tensor:
@@ -188,18 +189,17 @@ class Trokens(nn.Module):
         width = config.width
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.space_pos_embed = nn.Parameter(torch.zeros(1, config.grid**2, width))
-        self.time_pos_embed = nn.Parameter(torch.zeros(1, config.frames, width))
+        self.time_pos_embed = nn.Parameter(torch.zeros(1, config.frames // config.pooled, width))
         seen = config.appearance or width
         self.appearance = nn.Identity() if seen == width else nn.Linear(seen, width)
         if config.hod:
-            # In units of the clip's own motion, what only trembles is known to be next to nothing.
-            eps = _TREMBLING if config.within_picture else 1e-5
-            self.hod_motion_module = MotionModule(config.bins, width, eps=eps)
+            told = config.bins + 4 * config.within_picture
+            self.hod_motion_module = MotionModule(told, width, eps=max(1e-5, config.quiet))
         if config.relative:
             self.cross_motion_module = MotionModule(2 * (config.anchors or config.points), width)
         block = ReleasedBlock if config.as_released else Block
         self.blocks = nn.ModuleList(block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width, eps=config.quiet)
         if config.as_released:  # in its checkpoints, but not in its sums
             self.spatial_pos_embed = nn.Parameter(torch.zeros(1, width, config.grid, config.grid))
         else:
@@ -228,10 +228,11 @@ class Trokens(nn.Module):
         corner. extent (B, 2) is the frame's width and height as shares of that square; without it
         the frame is the square, as always in the released code. features (B, T, g, g, C) are the
         patches of the whole frame, row by row. readable (B, N, T) says which tokens count: by
-        default those that are visible.
+        default those that are visible. Where frames are pooled, there are `pooled` times T of xy
+        and visible.
         """
         self._check(xy, features)
-        readable = visible if readable is None else readable
+        readable = self._pool(visible).any(3) if readable is None else readable
         x = self.tokens(xy, visible, features, extent)
         if self.config.as_released:
             cls = self.cls_token[:, 0].expand(len(x), -1)
@@ -251,13 +252,11 @@ class Trokens(nn.Module):
     ) -> Tensor:
         """The sum of streams, (B, N, T, D)."""
         config = self.config
+        rows = self.displacements(xy, visible) if config.hod else None
+        xy, visible = self._pool(xy).mean(3), self._pool(visible).any(3)
         place = xy if extent is None else (xy + 1) / extent[:, None, None] - 1
         tokens = self.sample(features, place)
-        if config.hod:
-            path = xy
-            if config.within_picture:
-                path = relative_motion((xy + 1) / 2, visible).tracks[..., :2].cumsum(2)
-            rows = oriented_displacements(path, bins=config.bins, as_released=config.as_released)
+        if rows is not None:
             tokens = tokens + self.hod_motion_module(rows)
         if config.relative:
             if config.as_released:
@@ -267,6 +266,23 @@ class Trokens(nn.Module):
             told = relative_displacements(xy, visible, anchors)
             tokens = tokens + self.cross_motion_module(told)
         return tokens
+
+    def displacements(self, xy: Tensor, visible: Tensor) -> Tensor:
+        """What each token is told of its own track's motion, (B, N, T, K).
+
+        Within the picture, also the step and the way of `relative_motion`, the last 4 of K.
+        """
+        config = self.config
+        if not config.within_picture:
+            rows = oriented_displacements(xy, bins=config.bins, as_released=config.as_released)
+            return self._pool(rows).sum(3)
+        motion = relative_motion((xy + 1) / 2, visible).tracks
+        rows = oriented_displacements(motion[..., :2].cumsum(2), bins=config.bins)
+        return torch.cat([self._pool(rows).sum(3), self._pool(motion).mean(3)], -1)
+
+    def _pool(self, frames: Tensor) -> Tensor:
+        """Frames (B, N, pooled * T, ...) by the token they belong to: (B, N, T, pooled, ...)."""
+        return frames.unflatten(2, (-1, self.config.pooled))
 
     def sample(self, features: Tensor | None, place: Tensor) -> Tensor:
         """Patch features and learned positions under each point: (B, N, T, D).
@@ -341,8 +357,8 @@ def episode_logits(support: Tensor, labels: Tensor, query: Tensor) -> Tensor:
     """(Q, ways) for frame vectors query (Q, T, D) and support (n, T, D) with labels (n,).
 
     A class is the mean of its examples, frame by frame; the score is minus the bi-directional mean
-    Hausdorff distance, in cosine distances, times 20: vectors without negative values are all
-    rather alike, and a softmax over what differs by hundredths teaches little. Labels are 0 to
+    Hausdorff distance, in cosine distances, times 8: sharper, a network that has learned nothing
+    is more wrong than one that guesses, and can gain by making all alike. Labels are 0 to
     ways - 1.
     """
     classes = [support[labels == way].mean(0) for way in range(int(labels.max()) + 1)]
@@ -386,9 +402,12 @@ def trokens_tiny(classes: int) -> Trokens:
     """From motion alone, at a cost that is linear in the tracks, and small enough for a CPU."""
     return Trokens(
         TrokensConfig(
+            frames=32,
+            pooled=4,
             appearance=None,
             anchors=16,
             within_picture=True,
+            quiet=1.0,
             width=64,
             heads=4,
             classes=classes,

@@ -83,7 +83,10 @@ class TrokensPupil:
         named = batch.label >= 0
         if not named.any():
             return told[1].new_zeros(())
-        return cross_entropy(told[1][named], batch.label[named], label_smoothing=0.1)
+        wrong = cross_entropy(
+            told[1][named], batch.label[named], label_smoothing=0.1, reduction="sum"
+        )
+        return wrong / len(named)  # a name counts as much as a clip of an episode, no more
 
 
 @dataclass(frozen=True)
@@ -307,7 +310,7 @@ def train_episodes(
     """
     recipe = _recipe(run)
     shown = shown_by(recipe, "train", seed=run.seed)
-    network = _given(run.start, recipe.builder) if run.start else _new(run, patches(shown[0]))
+    network = _given(run.start, recipe.builder) if run.start else _new(run, shown[0])
     pupil = pupil_for(network)
     exam = Exam.of(recipe, "validation", trial)
     steps = optimise(
@@ -325,11 +328,14 @@ def train_episodes(
     )
 
 
-def _new(run: Run, shown: Tensor) -> Network:
+def _new(run: Run, shown: Batch) -> Network:
     torch.manual_seed(run.seed)  # initial weights
     network = NEW[run.recipe.builder]()
     if isinstance(network, STRM):
-        balance(network.widen, shown)
+        balance(network.widen, patches(shown))
+    elif isinstance(network, Trokens):
+        seen = on_clock(shown.geometry, shown.visible, network.config.frames)
+        balance(network.hod_motion_module.fc2.c_fc, network.displacements(*seen))
     return network
 
 
@@ -350,13 +356,13 @@ def trokens() -> EpisodeRecipe:
     return EpisodeRecipe(
         builder="trokens",
         steps=3000,
-        learning_rate=1e-3,
-        batch=16,
+        learning_rate=2e-3,
+        batch=8,
         programs=12,
         performances=4,
-        ways=10,
+        ways=14,
         episodes=4,
-        tracks=(24, 32),
+        tracks=(32, 48),
     )
 
 

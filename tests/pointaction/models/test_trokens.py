@@ -211,7 +211,7 @@ def test_an_episode_s_class_is_the_mean_of_its_frames() -> None:
     support = torch.eye(3)[:, None].expand(3, 8, 3)
     labels = torch.tensor([0, 1, 1])
     query = torch.tensor([[1.0, 0, 0], [0, 1, 1]])[:, None].expand(2, 8, 3)
-    expected = -40 * torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    expected = -16 * torch.tensor([[0.0, 1.0], [1.0, 0.0]])
     torch.testing.assert_close(episode_logits(support, labels, query), expected)
 
 
@@ -234,6 +234,45 @@ def test_within_the_picture_a_moving_camera_is_not_told() -> None:
         rtol=1e-3,
         atol=1e-3,
     )
+
+
+def test_displacements_of_pooled_frames_add_up() -> None:
+    model = Trokens(replace(TINY, frames=8, pooled=4, bins=4))
+    xy = torch.zeros(1, 6, 8, 2)
+    xy[0, :, :, 0] = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.2, 0.2])
+    rows = model.displacements(xy, torch.ones(1, 6, 8).bool())
+    # Bins of four: left, up, right, down.
+    expected = torch.tensor([[0.0, 0.0, 0.3, 0.0], [0.1, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(rows[0, 0], expected)
+
+
+def test_pooled_frames_count_where_one_of_them_is_seen() -> None:
+    xy, visible = torch.zeros(1, 6, 8, 2), torch.zeros(1, 6, 8).bool()
+    visible[0, 2, 5] = True
+    encoded = Trokens(replace(TINY, frames=8, pooled=4))(xy, visible)
+    assert encoded.points.shape == (1, 6, 2, 16)
+    assert encoded.readable.nonzero().tolist() == [[0, 2, 1]]
+
+
+def test_within_the_picture_a_token_is_told_step_and_way() -> None:
+    xy = torch.zeros(1, 6, 8, 2)
+    xy[0, 0, :, 0] = torch.linspace(0, 0.7, 8)
+    model = Trokens(replace(TINY, anchors=3, within_picture=True))
+    rows = model.displacements(xy, torch.ones(1, 6, 8).bool())[0]
+    assert rows.shape == (6, 8, 32 + 4)
+    step, way = rows[0, :, 32], rows[0, :, 34]
+    # Always to the right, from left of its mean place to right of it.
+    assert (step[1:] > 0).all()
+    assert way[0] < 0 < way[-1]
+    assert rows[1:].abs().max() < 0.01
+
+
+def test_what_is_quiet_stays_quiet() -> None:
+    """A norm makes a token of variance 1e-4 as loud as any; one for loud tokens does not."""
+    x = 0.01 * torch.tensor([1.0, -1.0]).repeat(8)
+    loud, quiet = (Trokens(replace(TINY, quiet=quiet)).norm(x) for quiet in (1e-9, 1.0))
+    assert loud.abs().min().item() == pytest.approx(1, abs=0.01)
+    assert quiet.abs().max().item() == pytest.approx(0.01, abs=0.001)
 
 
 def test_it_learns_which_way_half_of_the_tracks_go() -> None:
