@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pointaction.fewshot.heads import HEADS
+from pointaction.models import catalog
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
 from service.results import Remains
@@ -46,6 +47,7 @@ class Episodes:
 
     def create(self, episode: Episode, samples: Sequence[Sample], caller: Caller) -> Episode:
         """File the episode and queue its examples, or be given the earlier one of the same key."""
+        episode = self._settled(episode)
         name = reserved_name(caller, "episodes\n")
         mine = Reservation(job=episode.id, payload=_payload(episode, samples))
         if name and (earlier := self._earlier(name, mine)):
@@ -146,6 +148,13 @@ class Episodes:
             episode=episode.id,
         )
         return self.submissions.match(upload, params, caller)
+
+    def _settled(self, episode: Episode) -> Episode:
+        """With the model that an alias stands for now: what is taught stays with that."""
+        entry = catalog.find(self.submissions.settings.model_store, episode.model)
+        if episode.model in (entry.name, entry.pinned):
+            return episode
+        return episode.model_copy(update={"model": entry.name})
 
     def _check(self, episode: Episode, samples: Sequence[Sample]) -> None:
         by = _seen_by(episode)

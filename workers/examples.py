@@ -33,9 +33,9 @@ def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     known = process.episodes.example(episode.id, params.example)
     if known is None:
         raise _taken_out()
-    head = head_of(process, episode.head)
-    description, result = describe(process, job, head, progress)
-    entry = process.entry(params.model)
+    # Both once: while this job runs the store may be given another version.
+    entry, head = process.entry(params.model), head_of(process, episode.head)
+    description, result = describe(process, job, entry, head, progress)
     # The features last, since they are what makes an example one that can be used.
     tracks = example_tracks_name(episode.id, known.id)
     process.blobs.put(description.tracks.to_bytes(), tracks)
@@ -56,12 +56,12 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """Tell which class of an episode a clip is. For a job of kind "match"."""
     params = MatchParams.model_validate(job.params)
     episode = _episode(process, params.episode)
-    head = head_of(process, episode.head)
-    features, result = _asked(process, job, head, progress)
+    entry, head = process.entry(params.model), head_of(process, episode.head)
+    features, result = _asked(process, job, entry, head, progress)
     progress("match", 0.95)
     examples = process.episodes.examples(episode.id)
     ready = [each for each in examples if each.state == "ready"]
-    likeness = learnt(process, episode, head, ready, progress).liken(features)
+    likeness = learnt(process, episode, entry, head, ready, progress).liken(features)
     progress.enter("")
     best = list(likeness.scores.items())[: params.top_k]
     return {
@@ -77,10 +77,10 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def describe(
-    process: Process, job: Job, head: Used, progress: Progress
+    process: Process, job: Job, entry: Entry, head: Used, progress: Progress
 ) -> tuple[Description, CachedResult]:
-    """What the job's model sees in the job's clip; its attention and tracks are cached."""
-    entry, making = process.entry(job.seen_by.model), making_of(process, job)
+    """What the model sees in the job's clip; its attention and tracks are cached."""
+    making = making_of(process, job)
     tracks, clip = tracks_of(process, job, making, progress)
     progress.enter("load")
     description = process.library.describe(
@@ -104,10 +104,10 @@ def describe(
 
 
 def _asked(
-    process: Process, job: Job, head: Used, progress: Progress
+    process: Process, job: Job, entry: Entry, head: Used, progress: Progress
 ) -> tuple[bytes, CachedResult]:
     """What a query is compared by; at once where the clip has been described so before."""
-    entry, making = process.entry(job.seen_by.model), making_of(process, job)
+    making = making_of(process, job)
     try:
         key = key_of(job, entry, making)
         features = process.cache.get_features(key, _made_by(entry, head))
@@ -116,7 +116,7 @@ def _asked(
         features = None
     if features and (known := cached_result(process, job, entry, making)):
         return features, known
-    description, result = describe(process, job, head, progress)
+    description, result = describe(process, job, entry, head, progress)
     return description.features, result
 
 
@@ -126,7 +126,12 @@ def head_of(process: Process, name: str) -> Used:
 
 
 def learnt(
-    process: Process, episode: Episode, head: Used, ready: list[Example], progress: Progress
+    process: Process,
+    episode: Episode,
+    entry: Entry,
+    head: Used,
+    ready: list[Example],
+    progress: Progress,
 ) -> Classes:
     """The episode's classes by the examples that are ready."""
     labels = [each.label for each in ready]
@@ -138,7 +143,6 @@ def learnt(
             limit=2,
             value=len(set(labels)),
         )
-    entry = process.entry(episode.model)
     made_by = _made_by(entry, head)
     key = " ".join([episode.id, made_by, *(each.id for each in ready)])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointaction.errors import InputError
+from pointaction.errors import InputError, UnknownModel
 from pointaction.fewshot.heads import DEFAULT_HEAD
 from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
@@ -37,7 +37,7 @@ def overlay(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     of = process.jobs.get(params.of)
     if of is None:
         raise InputError(f"the job {params.of} is gone; classify the clip again", kind="job-gone")
-    entry = process.entry(of.seen_by.model)
+    entry = _entry_behind(process, of)
     making = making_of(process, of)
     name = overlay_name(key_of(of, entry, making), head=params.head, format=params.format)
     if _HEAD.fullmatch(params.head) and process.blobs.exists(name):
@@ -53,6 +53,15 @@ def overlay(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
         process.blobs.put_file(path, name)
     progress.enter("")
     return {"blob": name}
+
+
+def _entry_behind(process: Process, of: Job) -> Entry:
+    """The model that answered, whatever its name means by now; where it is gone, what is there."""
+    told = of.result["model"] if of.result else None
+    try:
+        return process.entry(f"{told['name']}@{told['version']}" if told else of.seen_by.model)
+    except UnknownModel:
+        return process.entry(of.seen_by.model)
 
 
 def head_weights(attention: NDArray[np.float16], head: str) -> NDArray[np.float32]:
@@ -80,5 +89,5 @@ def _evidence(
         return result, tracks
     if of.kind == "classify":
         return recognise(process, of, entry, making, progress)
-    description, result = describe(process, of, head_of(process, DEFAULT_HEAD), progress)
+    description, result = describe(process, of, entry, head_of(process, DEFAULT_HEAD), progress)
     return result, description.tracks

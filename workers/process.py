@@ -153,8 +153,8 @@ class Process:
         return find(self.settings.model_store, model)
 
     def recogniser(self, entry: Entry) -> Recogniser:
-        """The model in memory."""
-        return self._kept(entry.name, entry.digest, self.library.load)
+        """The model in memory: of this version, whatever its name means by now."""
+        return self._kept(entry.name, entry.digest, lambda _: self.library.load(entry.pinned))
 
     def points(self, used: Used) -> Choose:
         """What chooses points, in memory."""

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     visibility_timeout_s: int = 300
 
     tracks: int = 512  # N, query points per clip
-    default_model: str = "traction-tiny"
+    default_model: str = "default"  # a model, a version of one, or an alias of the store
     points: str = DEFAULT_POINTS  # where a request names none
     tracker: str = DEFAULT_TRACKER
     depth: str = DEFAULT_DEPTH

@@ -4,6 +4,10 @@
 weights, one label a line, so that a change of vocabulary reads well in a diff. Its calibration, if
 it has one, is a JSON file beside them, and so is that of its episodes; if its labels are motions of
 `vocabulary.toml`, it says so.
+
+A later version of a model is a table `[models."NAME@VERSION"]` further down. NAME alone means the
+last one of the name, NAME@VERSION exactly that one, and `[aliases]` has other words for either:
+`default` is the model that answers where a request names none.
 """
 
 import hashlib
@@ -24,6 +28,7 @@ from pointaction.models.symmetry import Symmetry, read_symmetry
 Told = TypeVar("Told")
 
 CLASSIFICATION, FEWSHOT = "classification", "fewshot"
+DEFAULT = "default"  # the alias of the model that answers where none is named
 _ASKED_BY = {
     CLASSIFICATION: "a model that names motions; ask for it by `model`",
     FEWSHOT: "a head of few-shot episodes; ask for it by `head` when you make one",
@@ -52,6 +57,11 @@ class Entry:
     calibration: Calibration | None = None
     symmetry: Symmetry | None = None
     episodes: Mapping[str, EpisodeCalibration] = field(default_factory=dict)  # by matcher
+
+    @property
+    def pinned(self) -> str:
+        """The name that goes on meaning this version when there are later ones."""
+        return f"{self.name}@{self.version}"
 
     @property
     def digest(self) -> str:
@@ -87,32 +97,58 @@ class Entry:
 def read_catalog(store: Path) -> dict[str, Entry]:
     """Every model that `catalog.toml` in the folder `store` describes.
 
-    Raises UnknownModel without one, DamagedWeights where a calibration or vocabulary is none.
+    The last version of each is called by its name, earlier ones NAME@VERSION. Raises UnknownModel
+    without a catalogue, DamagedWeights where a calibration or vocabulary is none.
     """
-    path = store / "catalog.toml"
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
-    except FileNotFoundError:
-        raise UnknownModel(
-            f"{store} has no catalog.toml; set POINTACTION_MODEL_STORE to a model store"
-        ) from None
-    return {name: _entry(store, name, dict(table)) for name, table in tables.items()}
+    models = read_tables(store)["models"]
+    entries = [_entry(store, key, table) for key, table in models.items()]
+    last = {entry.name: entry for entry in entries}
+    return {entry.name if last[entry.name] is entry else entry.pinned: entry for entry in entries}
 
 
 def find(store: Path, name: str, *, task: str | None = CLASSIFICATION) -> Entry:
-    """The entry called `name`; UnknownModel names those that are there for the task.
+    """The entry called `name`, NAME or NAME@VERSION or an alias of one.
 
-    Any task will do if it is None.
+    UnknownModel names those that are there for the task; any task will do if it is None.
     """
-    catalog = read_catalog(store)
-    entry = catalog.get(name)
-    if entry is None:
-        fit = sorted(name for name, each in catalog.items() if task in (None, each.task))
-        raise UnknownModel(f"no model {name!r} in the store; it has {', '.join(fit)}", value=name)
+    tables = read_tables(store)
+    models, keys = tables["models"], _keys(tables["models"])
+    meant = aliases(tables).get(name, name)
+    if meant not in keys:
+        raise _unknown(tables, keys, name, meant, task)
+    entry = _entry(store, keys[meant], models[keys[meant]])
     if task not in (None, entry.task):
         what = _ASKED_BY.get(entry.task, f"for the task {entry.task}")
         raise UnknownModel(f"{name} is {what}", value=name)
     return entry
+
+
+def read_tables(store: Path) -> dict[str, Any]:
+    """`catalog.toml` as it is written: `models` and, where there are any, `aliases`, `downloads`.
+
+    UnknownModel without one, DamagedWeights where it cannot be read.
+    """
+    path = store / "catalog.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnknownModel(
+            f"{store} has no catalog.toml; set POINTACTION_MODEL_STORE to a model store"
+        ) from None
+    except ValueError as error:
+        raise DamagedWeights(f"{path} cannot be read: {error}") from None
+    return {"models": {}} | tables
+
+
+def aliases(tables: Mapping[str, Any]) -> dict[str, str]:
+    """What other words stand for.
+
+    Where nothing says what `default` is, it is the first model of the file that names motions.
+    """
+    told: dict[str, str] = tables.get("aliases", {})
+    models = tables["models"].items()
+    named = (_name(key) for key, table in models if table["task"] == CLASSIFICATION)
+    return {DEFAULT: next(named, DEFAULT)} | told
 
 
 def own_store(store: Path) -> None:
@@ -137,11 +173,41 @@ def verify(store: Path, entry: Entry) -> Path:
     return path
 
 
-def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
+def _name(key: str) -> str:
+    """Of the model whose table it is."""
+    return key.partition("@")[0]
+
+
+def _keys(models: Mapping[str, Any]) -> dict[str, str]:
+    """Which table a NAME means, which is the last one, and which a NAME@VERSION."""
+    keys = {}
+    for key, table in models.items():
+        keys[_name(key)] = keys[f"{_name(key)}@{table['version']}"] = key
+    return keys
+
+
+def _unknown(
+    tables: Mapping[str, Any], keys: Mapping[str, str], name: str, meant: str, task: str | None
+) -> UnknownModel:
+    if meant != name:
+        return UnknownModel(
+            f"{name!r} stands for {meant!r}, which the store does not have; run: "
+            "pointaction models default NAME",
+            value=name,
+        )
+    versions = [other for other in keys if other.startswith(f"{_name(name)}@")]
+    of_task = {key for key, table in tables["models"].items() if task in (None, table["task"])}
+    names = [other for other, key in keys.items() if "@" not in other and key in of_task]
+    there = ", ".join(sorted(versions if "@" in name and versions else names))
+    return UnknownModel(f"no model {name!r} in the store; it has {there}", value=name)
+
+
+def _entry(store: Path, key: str, table: Mapping[str, Any]) -> Entry:
+    table = dict(table)
     labels = _labels(store / table.pop("labels")) if "labels" in table else ()
     vocabulary = table.pop("vocabulary", None)
     return Entry(
-        name=name,
+        name=_name(key),
         labels=labels,
         symmetry=read_symmetry(store / vocabulary, labels) if vocabulary else None,
         calibration=_beside(store, table, "calibration", Calibration.load),
@@ -151,7 +217,10 @@ def _entry(store: Path, name: str, table: dict[str, Any]) -> Entry:
 
 
 def _labels(path: Path) -> tuple[str, ...]:
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DamagedWeights(f"{path} is missing; fetch the model store again") from None
     return tuple(label for label in text.split("\n") if label)
 
 

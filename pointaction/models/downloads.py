@@ -1,16 +1,20 @@
 """Weights of others: what could be fetched, what has been, and under which licence. Needs no torch.
 
 `catalog.toml` has one table `[downloads.NAME]` for each. What has been fetched lies in the store's
-folder NAME, beside a receipt that says where it came from.
+folder NAME, beside a receipt that says where it came from. Most are weights of a network of ours,
+in one file. A backbone is `files` of a folder, as the `transformers` library saves it.
 """
 
 import json
-import tomllib
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pointaction.errors import DamagedWeights, NotInstalled, UnknownModel
+from pointaction.models.catalog import read_tables
 from pointaction.models.digests import check
+
+BACKBONE = "backbone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +23,14 @@ class Download:
 
     name: str
     task: str  # "tracking", "depth" or "appearance"
-    builder: str  # key of pointaction.models.networks.NETWORKS
+    builder: str  # key of pointaction.models.networks.NETWORKS, or "backbone"
     says: str  # what it is, in one line
-    url: str
+    url: str  # of the weights; of a backbone, of the folder of its `files`, with a / at the end
     licence: str  # SPDX identifier
     commercial_use: bool
     parameters: int
     sha256: str | None = None  # of what lies at `url`; None: what its host announces must do
+    files: tuple[str, ...] = ()  # of a backbone: config.json, the processor's, weights
 
     @property
     def command(self) -> str:
@@ -35,8 +40,8 @@ class Download:
 
     @property
     def weights(self) -> Path:
-        """Relative to the store."""
-        return Path(self.name) / "weights.safetensors"
+        """Relative to the store: a file, or the folder of a backbone."""
+        return Path(self.name) if self.files else Path(self.name) / "weights.safetensors"
 
     @property
     def receipt(self) -> Path:
@@ -50,20 +55,24 @@ class Receipt:
 
     source: str  # an address or the name of a file
     source_sha256: str
-    sha256: str  # of the weights as they lie in the store
+    sha256: str  # of the weights as they lie in the store; of a backbone, its digest in answers
     licence: str  # that was shown and accepted
     pulled: str  # date
+    files: dict[str, str] = field(default_factory=dict)  # of a backbone: SHA-256 by name
 
     def save(self, path: Path) -> None:
-        """As JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        """As JSON, at once."""
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        os.replace(part, path)
 
 
 def read_downloads(store: Path) -> dict[str, Download]:
     """Everything that the store's catalogue says could be fetched."""
-    tables = tomllib.loads((store / "catalog.toml").read_text(encoding="utf-8"))
+    tables = read_tables(store).get("downloads", {})
     return {
-        name: Download(name=name, **table) for name, table in tables.get("downloads", {}).items()
+        name: Download(name=name, **table | {"files": tuple(table.get("files", ()))})
+        for name, table in tables.items()
     }
 
 
@@ -102,9 +111,24 @@ def installed(store: Path, download: Download) -> Receipt:
     return receipt
 
 
-def verified(store: Path, download: Download) -> Path:
-    """The path of installed weights, once their bytes have the digest of the receipt."""
+def digests(store: Path, download: Download) -> dict[Path, str]:
+    """The files of installed weights, with the digests of the receipt; NotInstalled without."""
     receipt = installed(store, download)
-    path, again = store / download.weights, f"pull {download.name} again"
-    check(path, receipt.sha256, source="its receipt", again=(again, again))
-    return path
+    if not download.files:
+        return {store / download.weights: receipt.sha256}
+    if not receipt.files:
+        raise DamagedWeights(
+            f"{store / download.receipt} names no files; pull {download.name} again"
+        )
+    return {store / download.weights / name: sha256 for name, sha256 in receipt.files.items()}
+
+
+def verified(store: Path, download: Download) -> Path:
+    """The path of installed weights, once all bytes have the digests of the receipt.
+
+    Of a backbone it is the folder that `appearance.backbones.open_backbone` opens.
+    """
+    again = f"pull {download.name} again"
+    for path, sha256 in digests(store, download).items():
+        check(path, sha256, source="its receipt", again=(again, again))
+    return store / download.weights

@@ -5,28 +5,26 @@ has the weights whole or not at all.
 """
 
 import os
-import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pointaction.errors import DamagedWeights, InputError
+from pointaction.errors import DamagedWeights, InputError, MissingExtra
 from pointaction.models.digests import digest
-from pointaction.models.downloads import Download, Receipt
+from pointaction.models.downloads import BACKBONE, Download, Receipt
+from pointaction.models.fetch import Progress, fetch
 from pointaction.models.networks import check_fit
-
-Progress = Callable[[int, int | None], None]
-"""Told the bytes here so far, and in all where that is known."""
+from pointaction.models.room import expect_room, writing
 
 _WRAPPERS = ("model", "state_dict")  # under which some checkpoints keep their weights
-_DIGEST = re.compile(r'"?([0-9a-f]{64})"?')
 
 
 def pull(
@@ -37,86 +35,116 @@ def pull(
     accept_licence: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Receipt:
-    """Install the download's weights from its address, or from a `file` of them.
+    """Install the download's weights from its address, or from a `file` or folder of them.
 
-    Raises InputError where the licence has to be accepted first or nothing can be fetched, and
-    DamagedWeights where bytes or keys are not the official ones.
+    Raises InputError where the licence has to be accepted first, nothing can be fetched or the
+    disk is full, and DamagedWeights where bytes or keys are not the official ones.
     """
     if not (download.commercial_use or accept_licence):
         raise InputError(
             f"{download.name} is under {download.licence}, which forbids commercial use; give "
             "--accept-licence if you may use it so"
         )
-    folder = store / download.name
-    folder.mkdir(parents=True, exist_ok=True)
-    if file is None:
-        part = folder / "download.part"
-        announced = _fetch(download.url, part, progress)
-        source, expected = download.url, download.sha256 or announced
-    else:
-        part, source, expected = file, file.name, download.sha256
-    try:
-        found = digest(part)
-    except FileNotFoundError:
-        raise InputError(f"{part} is not there") from None
-    if expected and found != expected:
-        if file is None:
-            part.unlink()
-        raise DamagedWeights(
-            f"{source} has SHA-256 {found}, expected was {expected}; "
-            + ("fetch it again" if file else "what was fetched is removed, pull again"),
-            limit=expected,
-            value=found,
-        )
-    weights = _read(part)
-    check_fit(download, weights)
-    receipt = Receipt(
-        source=source,
-        source_sha256=found,
-        sha256=_install(weights, store / download.weights),
-        licence=download.licence,
-        pulled=date.today().isoformat(),
-    )
+    if download.builder == BACKBONE and find_spec("transformers") is None:
+        raise MissingExtra(f"the backbone {download.name}", extra="appearance")
+    (store / download.name).mkdir(parents=True, exist_ok=True)
+    install = _install_backbone if download.builder == BACKBONE else _install_weights
+    receipt = install(store, download, file, progress)
     receipt.save(store / download.receipt)
-    if file is None:
-        part.unlink()
     return receipt
 
 
-def _fetch(url: str, part: Path, progress: Progress) -> str | None:
-    """Append to `part` what it lacks of the file at `url`; the SHA-256 that the host announces."""
-    import httpx
-
-    have = part.stat().st_size if part.exists() else 0
-    wish = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+def _install_weights(
+    store: Path, download: Download, file: Path | None, progress: Progress
+) -> Receipt:
+    """Of a network of ours: official weights of any make become one file of safetensors."""
+    part = store / download.name / "download.part"
+    if file is None:
+        found = fetch(download.url, part, sha256=download.sha256, progress=progress)
+    else:
+        found = _digest_of(file, download.sha256)
     try:
-        with httpx.stream("GET", url, headers=wish, follow_redirects=True, timeout=30) as answer:
-            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return _announced(answer)  # all of it is here
-            answer.raise_for_status()
-            if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-                have = 0
-            length = answer.headers.get("Content-Length")
-            total = have + int(length) if length else None
-            with part.open("ab" if have else "wb") as to:
-                for piece in answer.iter_raw():
-                    to.write(piece)
-                    have += len(piece)
-                    progress(have, total)
-            return _announced(answer)
-    except (httpx.HTTPError, OSError) as error:
+        weights = _read(file or part)
+        check_fit(download, weights)
+    except DamagedWeights:
+        if file is None:
+            part.unlink()  # or the next call would take it for good
+        raise
+    receipt = Receipt(
+        source=file.name if file else download.url,
+        source_sha256=found,
+        sha256=_save(weights, store / download.weights),
+        licence=download.licence,
+        pulled=date.today().isoformat(),
+    )
+    part.unlink(missing_ok=True)
+    return receipt
+
+
+def _digest_of(file: Path, sha256: str | None) -> str:
+    """What somebody else has fetched has to be the official file as well."""
+    try:
+        found = digest(file)
+    except FileNotFoundError:
+        raise InputError(f"{file} is not there") from None
+    except IsADirectoryError:
+        raise InputError(f"{file} is a folder; give the file of weights that is in it") from None
+    if sha256 and found != sha256:
+        raise DamagedWeights(
+            f"{file.name} has SHA-256 {found}, expected was {sha256}; fetch it again",
+            limit=sha256,
+            value=found,
+        )
+    return found
+
+
+def _install_backbone(
+    store: Path, download: Download, given: Path | None, progress: Progress
+) -> Receipt:
+    """Files as they are, once the network that they are opens. All of them are new or none is."""
+    from pointaction.appearance.backbones import open_backbone
+
+    folder = store / download.weights
+    incoming = folder / "incoming"  # what an earlier call has fetched is there
+    if given:
+        shutil.rmtree(incoming, ignore_errors=True)
+    incoming.mkdir(exist_ok=True)
+    for name in download.files:
+        if given:
+            _copy(given / name, incoming / name)
+        elif not (incoming / name).exists():
+            part = incoming / f"{name}.part"
+            fetch(download.url + name, part, sha256=None, progress=progress)
+            os.replace(part, incoming / name)
+    try:
+        sha256 = open_backbone(incoming).sha256
+    except (DamagedWeights, InputError):
+        shutil.rmtree(incoming)  # or the next call would take it for good
+        raise
+    found = {name: digest(incoming / name) for name in download.files}
+    (store / download.receipt).unlink(missing_ok=True)
+    for name in download.files:
+        os.replace(incoming / name, folder / name)
+    shutil.rmtree(incoming)
+    return Receipt(
+        source=given.name if given else download.url,
+        source_sha256=sha256,
+        sha256=sha256,
+        licence=download.licence,
+        pulled=date.today().isoformat(),
+        files=found,
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.is_file():
         raise InputError(
-            f"cannot fetch {url}: {error}. Call again to go on where it stopped, or fetch it "
-            "elsewhere and give it with --from FILE"
-        ) from error
-
-
-def _announced(answer: Any) -> str | None:
-    """Hubs that keep large files by their digest send it along as X-Linked-ETag."""
-    for response in [*answer.history, answer]:
-        if found := _DIGEST.fullmatch(response.headers.get("X-Linked-ETag", "")):
-            return found[1]
-    return None
+            f"{source} is not there; --from is the folder with the official files, as safetensors: "
+            "a pickle could run anything, and is not opened"
+        )
+    with writing(target):
+        expect_room(target, source.stat().st_size)
+        shutil.copyfile(source, target)
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -137,10 +165,11 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return held
 
 
-def _install(weights: Mapping[str, Tensor], path: Path) -> str:
+def _save(weights: Mapping[str, Tensor], path: Path) -> str:
     """Write safetensors at once; their SHA-256."""
     part = path.with_suffix(".part")
-    save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, part)
+    with writing(part):
+        save_file({name: tensor.contiguous().clone() for name, tensor in weights.items()}, part)
     part.chmod(0o644)  # safetensors makes it private
     written = digest(part)
     os.replace(part, path)

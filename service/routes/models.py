@@ -11,6 +11,7 @@ from pointaction.methods import Method, Used
 from pointaction.models import catalog
 from pointaction.models.catalog import Entry
 from pointaction.models.downloads import read_downloads
+from pointaction.models.inventory import pinned
 from pointaction.tracking.points import POINTS
 from pointaction.tracking.trackers import TRACKERS
 from service.answers import MethodAnswer, MethodTask, ModelAnswer
@@ -23,25 +24,28 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.get("")
 def list_models(resources: ResourcesDep) -> list[ModelAnswer | MethodAnswer]:
-    """What there is: models (task `classification`), ways to choose the points that are followed
-    (`points`), trackers (`tracking`), depths (`depth`), and the heads of episodes, trained ones
-    (`fewshot`) and others (`matching`).
+    """What there is: models (task `classification`), with every version of them that is kept, ways
+    to choose the points that are followed (`points`), trackers (`tracking`), depths (`depth`), and
+    the heads of episodes, trained ones (`fewshot`) and others (`matching`).
 
     Each with its licence and digest, whether it is installed and how it would be, loaded or not.
     """
     loaded = loaded_models(resources.store.redis)
-    entries = catalog.read_catalog(resources.settings.model_store).values()
-    models = [_describe(entry, resources, loaded) for entry in entries]
+    settings = resources.settings
+    default = pinned(settings.model_store, settings.default_model)
+    entries = catalog.read_catalog(settings.model_store).values()
+    models = [_describe(entry, resources, loaded, default) for entry in entries]
     return [*models, *_methods(resources, loaded)]
 
 
 @router.get("/{name}")
 def read_model(name: str, resources: ResourcesDep) -> ModelAnswer | MethodAnswer:
-    """One of them."""
-    loaded = loaded_models(resources.store.redis)
+    """One of them, by its name, NAME@VERSION, or an alias such as `default`."""
+    settings, loaded = resources.settings, loaded_models(resources.store.redis)
     try:
-        entry = catalog.find(resources.settings.model_store, name, task=None)
-        return _describe(entry, resources, loaded)
+        entry = catalog.find(settings.model_store, name, task=None)
+        default = pinned(settings.model_store, settings.default_model)
+        return _describe(entry, resources, loaded, default)
     except UnknownModel as error:
         for method in _methods(resources, loaded):
             if method.name == name:
@@ -49,13 +53,14 @@ def read_model(name: str, resources: ResourcesDep) -> ModelAnswer | MethodAnswer
         raise Refused("not-found", str(error), value=name) from error
 
 
-def _describe(entry: Entry, resources: Resources, loaded: set[str]) -> ModelAnswer:
-    settings = resources.settings
+def _describe(
+    entry: Entry, resources: Resources, loaded: set[str], default: str | None
+) -> ModelAnswer:
     return ModelAnswer.of(
         entry,
-        default=entry.name == settings.default_model,
-        installed=(settings.model_store / entry.file).is_file(),
-        loaded=entry.name in loaded,
+        default=entry.pinned == default,
+        installed=(resources.settings.model_store / entry.file).is_file(),
+        loaded=not loaded.isdisjoint((entry.name, entry.pinned)),
     )
 
 

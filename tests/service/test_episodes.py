@@ -70,6 +70,11 @@ def test_a_clip_is_told_by_the_examples(client: TestClient, episode: str) -> Non
     assert client.get(f"/jobs/{found['job']}").json()["result"] == found
 
 
+def test_an_episode_stays_with_the_model_that_was_the_default(client: TestClient) -> None:
+    assert teach(client, model="default").json()["model"] == "tiny"
+    assert teach(client, model="tiny@1").json()["model"] == "tiny@1"
+
+
 def test_a_clip_may_be_none_of_these(client: TestClient, episode: str) -> None:
     assert ask(client, episode, "3x").json()["none_of_these"] is True
 

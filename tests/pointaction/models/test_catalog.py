@@ -98,3 +98,55 @@ def test_an_answer_from_another_depth_than_the_model_learned_from_says_so(tmp_pa
 
 def test_the_shipped_model_says_what_depth_it_learned_from() -> None:
     assert find(DEFAULT_STORE, "traction-tiny").inputs["depth"] == "looming"
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> Path:
+    """A store with `small` 1 and, after another model, its version 2."""
+    catalog = small_store(tmp_path) / "catalog.toml"
+    first = catalog.read_text()
+    second = first.replace("[models.small]", '[models."small@2"]').replace('"1"', '"2"')
+    catalog.write_text(first + first.replace("[models.small]", "[models.large]") + second)
+    return tmp_path
+
+
+def test_a_name_means_its_last_version_and_the_others_are_kept(versions: Path) -> None:
+    assert list(read_catalog(versions)) == ["small@1", "large", "small"]
+    assert find(versions, "small").told()["name"] == "small"
+    assert [find(versions, name).version for name in ("small", "small@1", "small@2")] == [
+        *("2", "1", "2")
+    ]
+    with pytest.raises(UnknownModel, match="no model 'small@3' in the store; it has small@1, sma"):
+        find(versions, "small@3")
+    with pytest.raises(UnknownModel, match="no model 'tall@3' in the store; it has large, small$"):
+        find(versions, "tall@3")
+
+
+def test_an_alias_stands_for_a_name_or_for_one_version_of_it(versions: Path) -> None:
+    assert find(versions, "default").pinned == "small@2"  # nobody says, so it is the first
+    catalog = versions / "catalog.toml"
+    text = catalog.read_text()
+    for meant, pinned in (("large", "large@1"), ("small", "small@2"), ("small@1", "small@1")):
+        catalog.write_text(f'[aliases]\ndefault = "{meant}"\nmine = "{meant}"\n{text}')
+        assert find(versions, "default").pinned == find(versions, "mine").pinned == pinned
+    catalog.write_text(f'[aliases]\ndefault = "gone@4"\n{text}')
+    with pytest.raises(UnknownModel, match="'default' stands for 'gone@4'.*models default NAME"):
+        find(versions, "default")
+
+
+def test_one_model_that_is_broken_does_not_keep_others_from_answering(versions: Path) -> None:
+    catalog = versions / "catalog.toml"
+    catalog.write_text(catalog.read_text().replace("labels.txt", "gone.txt", 1))
+    assert find(versions, "small").version == "2"
+    with pytest.raises(DamagedWeights, match=r"gone.txt is missing"):
+        find(versions, "small@1")
+
+
+def test_the_shipped_default_is_the_small_one() -> None:
+    assert find(DEFAULT_STORE, "default") == find(DEFAULT_STORE, "traction-tiny")
+
+
+def test_a_catalogue_that_cannot_be_read_says_where(tmp_path: Path) -> None:
+    (tmp_path / "catalog.toml").write_text("[models.\n")
+    with pytest.raises(DamagedWeights, match=r"catalog.toml cannot be read: .*line 1"):
+        find(tmp_path, "small")

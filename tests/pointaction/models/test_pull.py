@@ -1,19 +1,23 @@
 """Fetching weights from a real server on a socket, which may break off, lie or start anew."""
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from pointaction.errors import DamagedWeights, InputError, UnknownModel
+from pointaction.appearance.backbones import open_backbone
+from pointaction.errors import DamagedWeights, InputError, LimitExceeded, UnknownModel
 from pointaction.models import networks
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.downloads import (
@@ -25,6 +29,7 @@ from pointaction.models.downloads import (
 )
 from pointaction.models.networks import open_network
 from pointaction.models.pull import pull
+from tests.pointaction.appearance.checkpoints import KNOWN
 
 DOWNLOAD = Download(
     name="small",
@@ -60,6 +65,7 @@ class Host:
         self.resumes = True
         self.announces: str | None = None
         self.asked: list[str | None] = []
+        self.folder: Path | None = None  # instead of one content
         self.url = ""
 
 
@@ -71,6 +77,8 @@ def serving(content: bytes) -> Iterator[Host]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
             host.asked.append(asked)
+            if host.folder:
+                host.content = (host.folder / self.path[1:]).read_bytes()
             start = int(asked[6:-1]) if asked and host.resumes else 0
             if start >= len(host.content):
                 self.send_error(416)
@@ -236,10 +244,146 @@ def test_a_damaged_file_in_the_store_is_not_opened(tmp_path: Path, official: Pat
         open_network(tmp_path, DOWNLOAD)
 
 
+def test_a_full_disk_leaves_what_came_and_says_what_to_do(tmp_path: Path, official: Path) -> None:
+    content = official.read_bytes()
+    with serving(content) as host:
+        download = replace(DOWNLOAD, url=host.url, sha256=sha256(content))
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "download.part").symlink_to("/dev/full")
+        with pytest.raises(InputError, match="no space is left for .*make room and call again"):
+            pull(tmp_path, download)
+        (tmp_path / "small" / "download.part").unlink()
+        pull(tmp_path, download)
+    assert left_over(tmp_path) == {"weights.safetensors", "receipt.json"}
+
+
+def test_what_cannot_fit_is_not_begun(
+    tmp_path: Path, official: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    content = official.read_bytes()
+    with serving(content) as host, pytest.raises(LimitExceeded, match="0 MB are free") as caught:
+        pull(tmp_path, replace(DOWNLOAD, url=host.url, sha256=sha256(content)))
+    assert (caught.value.limit, caught.value.value) == (1000, len(content))
+    assert (tmp_path / "small" / "download.part").stat().st_size == 0
+
+
+def test_a_disk_that_fills_up_at_the_end_leaves_no_weights(
+    tmp_path: Path, official: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(weights: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+
+    monkeypatch.setattr("pointaction.models.pull.save_file", full)
+    with pytest.raises(InputError, match="no space is left"):
+        pull(tmp_path, DOWNLOAD, file=official)
+    assert left_over(tmp_path) == set()
+
+
+def test_weights_that_do_not_fit_are_fetched_anew_the_next_time(tmp_path: Path) -> None:
+    other = tmp_path / "other.pth"
+    torch.save({"weight": torch.zeros(2, 4)}, other)
+    with serving(other.read_bytes()) as host, pytest.raises(DamagedWeights, match="missing: bias"):
+        pull(tmp_path, replace(DOWNLOAD, url=host.url))
+    assert left_over(tmp_path) == set()
+
+
+FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
+SEEING = replace(
+    DOWNLOAD, name="seeing", task="appearance", builder="backbone", url="", files=FILES
+)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small DINOv2 with registers as transformers saves it."""
+    folder = tmp_path_factory.mktemp("saved")
+    KNOWN["dinov2-registers"].save(folder)
+    (folder / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}'
+    )
+    return folder
+
+
+def seen_of(store: Path) -> set[str]:
+    return {path.name for path in (store / "seeing").iterdir()}
+
+
+@contextmanager
+def serving_folder(folder: Path) -> Iterator[Host]:
+    with serving(b"") as host:
+        host.folder = folder
+        host.url = host.url.rpartition("/")[0] + "/"
+        yield host
+
+
+def test_a_backbone_is_all_its_files_with_their_digests(tmp_path: Path, saved: Path) -> None:
+    with serving_folder(saved) as host:
+        download = replace(SEEING, url=host.url)
+        receipt = pull(tmp_path, download)
+    assert receipt == read_receipt(tmp_path, download)
+    assert receipt.files == {name: sha256((saved / name).read_bytes()) for name in FILES}
+    assert seen_of(tmp_path) == {*FILES, "receipt.json"}
+    assert open_backbone(verified(tmp_path, download)).sha256 == receipt.sha256
+    (tmp_path / "seeing" / "preprocessor_config.json").write_text("{}")
+    with pytest.raises(DamagedWeights, match=r"preprocessor_config.json has digest.*pull seeing"):
+        verified(tmp_path, download)
+
+
+def test_a_backbone_that_broke_off_goes_on_with_the_file_it_was_at(
+    tmp_path: Path, saved: Path
+) -> None:
+    with serving_folder(saved) as host:
+        download = replace(SEEING, url=host.url)
+        host.breaks_off = 1
+        with pytest.raises(InputError, match="Call again"):
+            pull(tmp_path, download)
+        assert read_receipt(tmp_path, download) is None
+        assert seen_of(tmp_path) == {"incoming"}
+        pull(tmp_path, download)
+        third = (saved / "config.json").stat().st_size // 3
+        assert host.asked == [None, f"bytes={third}-", None, None]
+    assert seen_of(tmp_path) == {*FILES, "receipt.json"}
+
+
+def test_a_backbone_of_another_architecture_leaves_what_was_there(
+    tmp_path: Path, saved: Path
+) -> None:
+    pull(tmp_path, SEEING, file=saved)
+    other = tmp_path / "other"
+    shutil.copytree(saved, other)
+    save_file({"embeddings.cls_token": torch.zeros(3)}, other / "model.safetensors")
+    with pytest.raises(DamagedWeights, match="mismatched embeddings.cls_token, missing"):
+        pull(tmp_path, SEEING, file=other)
+    assert seen_of(tmp_path) == {*FILES, "receipt.json"}
+    assert verified(tmp_path, SEEING).is_dir()
+
+
+def test_a_backbone_that_is_pickled_is_refused(tmp_path: Path, saved: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(saved, other)
+    (other / "model.safetensors").rename(other / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"model.safetensors is not there.*pickle"):
+        pull(tmp_path, SEEING, file=other)
+    assert read_receipt(tmp_path, SEEING) is None
+
+
+def test_a_receipt_that_names_no_files_vouches_for_none(tmp_path: Path, saved: Path) -> None:
+    receipt = pull(tmp_path, SEEING, file=saved)
+    replace(receipt, files={}).save(tmp_path / SEEING.receipt)
+    with pytest.raises(DamagedWeights, match="names no files; pull seeing again"):
+        verified(tmp_path, SEEING)
+
+
 def test_the_shipped_catalogue_names_networks_that_we_have() -> None:
     downloads = read_downloads(DEFAULT_STORE)
     assert {"cotracker3", "video-depth-anything-small", "dinov2-base"} <= downloads.keys()
     for download in downloads.values():
+        if download.builder == "backbone":
+            assert download.url.endswith("/resolve/main/")
+            assert {"config.json", "model.safetensors"} < set(download.files)
+            continue
         with torch.device("meta"):
             network = networks.NETWORKS[download.builder]()
         assert sum(part.numel() for part in network.parameters()) == download.parameters

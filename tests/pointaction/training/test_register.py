@@ -1,26 +1,12 @@
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pointaction.errors import InputError
-from pointaction.models.catalog import DEFAULT_STORE, Entry, read_catalog, verify
+from pointaction.models.catalog import DEFAULT_STORE, Entry, find, read_catalog, verify
 from pointaction.models.digests import digest
-from pointaction.training.register import prepare_store, register, with_entry
-
-CATALOG = """# This store is ours.
-
-[models.first]   # the oldest
-version = "1"
-
-[models.first.inputs]
-tracks = 512 # any number
-
-# About the second.
-[models."second"]
-version = "3"
-"""
+from pointaction.training.register import prepare_store, register
 
 
 def entry(name: str, version: str = "1") -> Entry:
@@ -41,27 +27,6 @@ def entry(name: str, version: str = "1") -> Entry:
     )
 
 
-def test_a_new_entry_goes_to_the_end_and_nothing_else_changes() -> None:
-    text = with_entry(CATALOG, entry("third"))
-    assert text.startswith(CATALOG)
-    table = tomllib.loads(text)["models"]["third"]
-    assert table["source"] == 'made by "hand"'
-    assert table["inputs"] == {"tracks": 512, "channels": ["x", "y"]}
-
-
-@pytest.mark.parametrize("name", ["first", "second"])
-def test_an_entry_is_replaced_where_it_stands(name: str) -> None:
-    text = with_entry(CATALOG, entry(name, "9"))
-    models = tomllib.loads(text)["models"]
-    assert list(models) == ["first", "second"]
-    assert models[name]["version"] == "9"
-    for comment in ("# This store is ours.", "# About the second."):
-        assert text.count(comment) == 1
-    if name == "second":
-        assert CATALOG.split('[models."')[0] in text
-    assert with_entry(text, entry(name, "9")) == text
-
-
 def test_an_entry_is_read_back_as_it_was_given(tmp_path: Path) -> None:
     store, weights = tmp_path / "store", tmp_path / "weights.safetensors"
     weights.write_bytes(b"weights")
@@ -73,15 +38,49 @@ def test_an_entry_is_read_back_as_it_was_given(tmp_path: Path) -> None:
     assert set(read_catalog(store)) == {*read_catalog(DEFAULT_STORE), "own"}
 
 
-def test_a_replaced_model_is_the_next_version_beside_the_last(tmp_path: Path) -> None:
+def test_a_later_version_takes_the_name_and_leaves_the_earlier_one(tmp_path: Path) -> None:
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"weights")
     prepare_store(tmp_path, "own", replace=False)
     register(tmp_path, entry("own"), weights, "")
+    with pytest.raises(InputError, match="--replace: then own means the new one.* as own@1"):
+        prepare_store(tmp_path, "own", replace=False)
     assert prepare_store(tmp_path, "own", replace=True) == "2"
     register(tmp_path, entry("own", "2"), weights, "")
-    assert read_catalog(tmp_path)["own"].version == "2"
+    known = read_catalog(tmp_path)
+    assert (known["own"].version, known["own@1"].version) == ("2", "1")
+    assert find(tmp_path, "own@1") == entry("own")
+    assert find(tmp_path, "own@2") == find(tmp_path, "own") == entry("own", "2")
     assert (tmp_path / "own" / "1" / "labels.txt").exists()
+
+
+def test_a_version_that_is_no_number_is_counted_on(tmp_path: Path) -> None:
+    weights = tmp_path / "weights.safetensors"
+    weights.touch()
+    prepare_store(tmp_path, "own", replace=False)
+    register(tmp_path, entry("own", "spring"), weights, "")
+    assert prepare_store(tmp_path, "own", replace=True) == "spring.1"
+    register(tmp_path, entry("own", "spring.1"), weights, "")
+    assert find(tmp_path, "own").version == "spring.1"
+    assert find(tmp_path, "own@spring").version == "spring"
+
+
+def test_a_word_that_stands_for_another_model_is_no_name_for_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'default' stands for another model"):
+        prepare_store(tmp_path, "default", replace=True)
+
+
+def test_a_full_disk_leaves_the_catalogue_as_it_was(tmp_path: Path) -> None:
+    prepare_store(tmp_path, "own", replace=False)
+    before = (tmp_path / "catalog.toml").read_bytes()
+    weights, full = tmp_path / "weights.safetensors", tmp_path / "own" / "1" / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="no space is left"):
+        register(tmp_path, entry("own"), weights, "")
+    assert (tmp_path / "catalog.toml").read_bytes() == before
+    assert not full.is_symlink()
 
 
 @pytest.mark.parametrize("name", ["", "My Model", "../up", "a.b", "-a", "x" * 65])
