@@ -19,6 +19,7 @@ from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.commands import evaluation
 from pointaction.evaluation.episode_commands import episodes
+from pointaction.evaluation.mixed_commands import mixed
 from pointaction.fewshot.commands import episode
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
@@ -35,6 +36,7 @@ from pointaction.tracking.commands import (
 )
 from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
+from pointaction.training.appearance_commands import train_appearance
 from pointaction.training.commands import film, finetune, grow, pretrain, train
 from pointaction.training.episode_commands import train_episodes
 from pointaction.video.container import SUFFIXES
@@ -135,9 +137,11 @@ app.command()(film)
 app.command()(grow)
 app.command()(finetune)
 app.command()(train_episodes)
+app.command()(train_appearance)
 
 evaluation.command()(episodes)
 evaluation.command()(fewshot_benchmark)
+evaluation.command()(mixed)
 app.add_typer(evaluation, name="evaluate")
 app.add_typer(models, name="models")
 app.add_typer(episode, name="episode")

@@ -1,9 +1,12 @@
 """DINOv2 with the weights that were pulled: patch features as Trokens uses them, and a backbone.
 
+And a small network of the same kind that is our own (docs/decisions/0029).
+
 Shapes:  T frames   16 * 16 patches   D width
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,10 +16,16 @@ from torch import nn
 
 from pointaction.appearance.frozen import FrozenBackbone
 from pointaction.appearance.kinds import DINOV2_INPUT
+from pointaction.appearance.native_input import NativeInput, Squashed
 from pointaction.clip import Clip
-from pointaction.models.dinov2 import DEVIATION, MEAN, PATCH, DINOv2
+from pointaction.models.digests import digest
+from pointaction.models.dinov2 import DEVIATION, MEAN, PATCH, DINOv2, load_dinov2
 
 _GRID = 16
+OWN_INPUT = NativeInput(
+    frame=Squashed(side=8 * PATCH), resample="bilinear", mean=MEAN, deviation=DEVIATION
+)
+"""Of our own network: a fourth of the patches, and the whole frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +55,7 @@ def dinov2_backbone(
     network: DINOv2,
     *,
     sha256: str,
+    native: NativeInput = DINOV2_INPUT,
     frames: int = 16,
     device: str = "cpu",
     precision: torch.dtype = torch.float32,
@@ -66,10 +76,20 @@ def dinov2_backbone(
         sha256=sha256,
         network=network.to(device).eval().requires_grad_(False),
         look=patches,
-        native=DINOV2_INPUT,
+        native=native,
         frames=frames,
         tubelet=None,
         device=device,
         precision=precision,
         together=together,
+    )
+
+
+def own_backbone(path: Path, *, frames: int = 16, device: str = "cpu") -> FrozenBackbone:
+    """The backbone that `pointaction train-appearance` left in a file.
+
+    Raises InputError and DamagedWeights as `files.load_network`.
+    """
+    return dinov2_backbone(
+        load_dinov2(path), sha256=digest(path), native=OWN_INPUT, frames=frames, device=device
     )

@@ -9,10 +9,13 @@ Shapes:  F pictures   h, w patches   P = h * w   D width   H heads   E = D / H
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
+
+from pointaction.models.files import load_network
 
 PATCH = 14  # pixels
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in 0..1
@@ -125,6 +128,11 @@ class DINOv2(nn.Module):
         return torch.cat([self.pos_embed[:, :1], table], 1)
 
 
+def dinov2_tiny() -> DINOv2:
+    """Not one of theirs: the size of our own, 5.7 million parameters."""
+    return DINOv2(DINOv2Config(width=192, heads=3))
+
+
 def dinov2_small() -> DINOv2:
     return DINOv2(DINOv2Config())
 
@@ -135,3 +143,38 @@ def dinov2_base() -> DINOv2:
 
 def dinov2_large() -> DINOv2:
     return DINOv2(DINOv2Config(width=1024, layers=24, heads=16))
+
+
+def load_dinov2(path: Path) -> DINOv2:
+    """The network of a file that `files.save_network` wrote; raises as `files.load_network`."""
+    return load_network(path, DINOv2, lambda **fields: DINOv2(DINOv2Config(**fields)))
+
+
+def begin(network: DINOv2, generator: Generator) -> None:
+    """Initial weights to learn from nothing with.
+
+    A scale of 1e-5 lets large networks begin as if they had no layers, and they take long to get
+    some; here all count from the start, by the scale of 0.1 that H. Touvron et al. take for up to
+    18 layers ("Going deeper with image transformers", 2021). Positions begin as sinusoids, which
+    are smooth, so that a grid that was never trained on is understood too.
+    """
+    for part in network.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(part.weight, std=0.02, generator=generator)
+            assert part.bias is not None  # all of them have one
+            nn.init.zeros_(part.bias)
+        elif isinstance(part, LayerScale):
+            nn.init.constant_(part.gamma, 0.1)
+    nn.init.trunc_normal_(network.cls_token, std=0.02, generator=generator)
+    with torch.no_grad():
+        network.pos_embed[:, 1:] = 0.1 * _sinusoids(network.config.width)
+
+
+def _sinusoids(width: int) -> Tensor:
+    """(_GRID ** 2, D) a quarter each of sines and cosines of the row and of the column."""
+    place = torch.arange(_GRID) / _GRID
+    cycles = 0.5 * 16 ** torch.linspace(0, 1, width // 4)  # a table: from half a wave to 8
+    angle = 2 * torch.pi * place[:, None] * cycles
+    waves = torch.cat([angle.sin(), angle.cos()], -1)
+    rows, columns = waves[:, None].expand(-1, _GRID, -1), waves.expand(_GRID, -1, -1)
+    return torch.cat([rows, columns], -1).flatten(0, 1)

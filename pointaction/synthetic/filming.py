@@ -22,9 +22,8 @@ def film(
     kept: NDArray[np.intp] | None = None,
 ) -> Clip:
     """Scene number `row` as a clip of 3 seconds; of its frames only those `kept`, if given."""
-    drawn = render(scenes, row, side=side, generator=generator)
-    if kept is not None:
-        drawn = drawn[kept]
+    chosen = None if kept is None else kept.tolist()
+    drawn = render(scenes, row, side=side, generator=generator, kept=chosen)
     return Clip.from_frames(_as_decoded(drawn), fps=len(drawn) / SECONDS)
 
 

@@ -5,7 +5,7 @@ A part is asked only about the pixels of the rectangle around it, the room about
 Shapes:  P parts   T frames   H, W pixels
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,8 +45,12 @@ def size(scenes: Scenes, *, side: int) -> tuple[int, int]:
     return height, width
 
 
-def rasterise(scenes: Scenes, row: int, *, side: int) -> Iterator[Raster]:
-    """Scene number `row`, frame by frame; the longer side has `side` pixels."""
+def rasterise(
+    scenes: Scenes, row: int, *, side: int, kept: Sequence[int] | None = None
+) -> Iterator[Raster]:
+    """Scene number `row`, frame by frame, or only the frames `kept`; the longer side has `side`
+    pixels.
+    """
     one = scenes.only(row)
     height, width = size(one, side=side)
     seen = Seen.of(one)
@@ -60,7 +64,7 @@ def rasterise(scenes: Scenes, row: int, *, side: int) -> Iterator[Raster]:
     bounds = _bounds(seen, one)[0].double().numpy()  # (T, P, 4)
     middle = np.array([half_width, half_height] * 2)
 
-    for time in range(one.frames):
+    for time in range(one.frames) if kept is None else kept:
         x = ((np.arange(width) + 0.5) / side - half_width)[None, :] / focal[time]
         y = ((np.arange(height) + 0.5) / side - half_height)[:, None] / focal[time]
         depth, face = _walls(room, rotation[time], eye[time], x, y)

@@ -7,7 +7,9 @@ one side, so that what turns changes its shade.
 Shapes:  L layers (the room, then P parts)   M materials   T frames   H, W pixels
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -31,11 +33,19 @@ _GRAIN = 0.012  # standard deviation; white is 1
 _FLICKER = 0.01  # of the exposure, likewise
 
 
-def render(scenes: Scenes, row: int, *, side: int, generator: Generator) -> NDArray[np.uint8]:
+def render(
+    scenes: Scenes,
+    row: int,
+    *,
+    side: int,
+    generator: Generator,
+    kept: Sequence[int] | None = None,
+) -> NDArray[np.uint8]:
     """Frames (T, H, W, 3) RGB of scene number `row`; the longer side has `side` pixels.
 
-    Pixel (i, j) is what the exact tracks call ((j + 0.5), (i + 0.5)) / side from the corner.
-    Surfaces follow from `scenes.looks`; `generator` gives the camera's grain and flicker.
+    With `kept`, only the frames of these numbers are drawn, as they would be among all. Pixel
+    (i, j) is what the exact tracks call ((j + 0.5), (i + 0.5)) / side from the corner. Surfaces
+    follow from `scenes.looks`; `generator` gives the camera's grain and flicker.
     """
     one = scenes.only(row)
     surfaces = _Surfaces.of(one)
@@ -43,49 +53,73 @@ def render(scenes: Scenes, row: int, *, side: int, generator: Generator) -> NDAr
     exposure = 1 + _FLICKER * torch.randn(one.frames, generator=generator)
     grain = _GRAIN * 255 * torch.randn(height + 64, width + 64, 3, generator=generator)
     shift = torch.randint(64, (one.frames, 2), generator=generator)
-    frames = np.empty((one.frames, height, width, 3), np.uint8)
-    for time, raster in enumerate(rasterise(one, 0, side=side)):
+    drawn = range(one.frames) if kept is None else kept
+    frames = np.empty((len(drawn), height, width, 3), np.uint8)
+    rasters = rasterise(one, 0, side=side, kept=drawn)
+    for frame, time, raster in zip(frames, drawn, rasters, strict=True):
         colour = surfaces.colour(raster, time)
         colour *= surfaces.shade(raster, time)[..., None] * np.float32(exposure[time])
         down, across = shift[time].tolist()
         colour += grain.numpy()[down : down + height, across : across + width]
-        frames[time] = np.clip(colour, 0, 255, out=colour)
+        frame[:] = np.clip(colour, 0, 255, out=colour)
     return frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paint:
+    """What follows from the seed of looks alone, whatever is on the stage."""
+
+    sleeves: int  # material
+    legs: int  # material
+    light: Tensor  # (3,) direction towards the light in the world
+    atlas: NDArray[np.uint8]  # (M * (S + 1), S + 1, 3): tiles below each other, 0 to 255
+    start: Floats  # (L, 6, 2) where in its tile a face begins
+    ambient: float
+
+
+# Of 4 MB each: performances of an identity share what costs more than a frame.
+@lru_cache(maxsize=8)
+def _paint(looks: int) -> _Paint:
+    generator = Generator().manual_seed(looks)
+    sleeves = _SHIRT if torch.rand(1, generator=generator) < 0.5 else _SKIN
+    legs = _TROUSERS if torch.rand(1, generator=generator) < 0.8 else _SKIN
+    light = torch.tensor([0.0, -0.6, -0.5]) + torch.rand(3, generator=generator) - 0.5
+    return _Paint(
+        sleeves=sleeves,
+        legs=legs,
+        light=light / light.norm(),
+        atlas=_atlas(generator),
+        start=(torch.rand(1 + PARTS, 6, 2, generator=generator) * _TEXELS).numpy(),
+        ambient=float(0.5 + 0.25 * torch.rand(1, generator=generator)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Surfaces:
     """What the layers of one scene are made of, and how the light falls on them."""
 
-    atlas: NDArray[np.uint8]  # (M * (S + 1), S + 1, 3): tiles below each other, 0 to 255
+    paint: _Paint
     material: NDArray[np.intp]  # (L, 6) of each face
-    start: Floats  # (L, 6, 2) where in its tile a face begins
     texels: Floats  # (L, 3) per unit of `Raster.place`
     flat: NDArray[np.bool_]  # (L,) the light is the same all over a face
     bulge: Floats  # (L, T, 3) one over the half extents: from places to the normal's direction
     light: Floats  # (L, T, 3) direction towards the light in the layer's own axes
-    ambient: float
 
     @classmethod
     def of(cls, scenes: Scenes) -> "_Surfaces":
         """Of a batch of one."""
-        generator = Generator().manual_seed(int(scenes.looks[0]))
-        material = _materials_of(scenes, generator)
+        paint = _paint(int(scenes.looks[0]))
         half = scenes.half[0]  # (P, T, 3)
-        light = torch.tensor([0.0, -0.6, -0.5]) + torch.rand(3, generator=generator) - 0.5
-        light = light / light.norm()
-        own = (scenes.turn[0].transpose(-1, -2) @ light[:, None])[..., 0]  # (P, T, 3)
+        own = (scenes.turn[0].transpose(-1, -2) @ paint.light[:, None])[..., 0]  # (P, T, 3)
         # The walls are seen from within: their normals point the other way.
-        lights = torch.cat([-light.expand(1, scenes.frames, 3), own])
+        lights = torch.cat([-paint.light.expand(1, scenes.frames, 3), own])
         return cls(
-            atlas=_atlas(generator),
-            material=material.numpy(),
-            start=(torch.rand(1 + PARTS, 6, 2, generator=generator) * _TEXELS).numpy(),
+            paint=paint,
+            material=_materials_of(scenes, paint).numpy(),
             texels=torch.cat([torch.ones(1, 3) / _TEXEL[1], half[:, 0] / _TEXEL[0]]).numpy(),
             flat=torch.cat([torch.ones(1, dtype=torch.bool), scenes.box[0]]).numpy(),
             bulge=torch.cat([torch.ones(1, scenes.frames, 3), 1 / half]).numpy(),
             light=lights.numpy(),
-            ambient=float(0.5 + 0.25 * torch.rand(1, generator=generator)),
         )
 
     def colour(self, raster: Raster, time: int) -> Floats:
@@ -98,12 +132,12 @@ class _Surfaces:
             place * self.texels[:, number].take(raster.layer)
             for number, place in enumerate(raster.place)
         )
-        first = np.where(axis == 0, z, x) + self.start[..., 0].take(face)
-        second = np.where(axis == 1, z, y) + self.start[..., 1].take(face)
+        first = np.where(axis == 0, z, x) + self.paint.start[..., 0].take(face)
+        second = np.where(axis == 1, z, y) + self.paint.start[..., 1].take(face)
         first -= np.floor(first / _TEXELS) * _TEXELS
         second -= np.floor(second / _TEXELS) * _TEXELS
         second += (self.material * (_TEXELS + 1)).astype(np.float32).take(face)
-        picked = cv2.remap(self.atlas, first, second, cv2.INTER_LINEAR)
+        picked = cv2.remap(self.paint.atlas, first, second, cv2.INTER_LINEAR)
         return picked.astype(np.float32)
 
     def shade(self, raster: Raster, time: int) -> Floats:
@@ -119,14 +153,14 @@ class _Surfaces:
             dot += normal * light[:, axis].take(layer)
             square += normal * normal
         toward.ravel()[where] = dot / np.sqrt(square + np.float32(1e-12))
-        diffuse = (1 - self.ambient) / 2
-        return np.float32(self.ambient + diffuse) + np.float32(diffuse) * toward
+        ambient = self.paint.ambient
+        diffuse = (1 - ambient) / 2
+        return np.float32(ambient + diffuse) + np.float32(diffuse) * toward
 
 
-def _materials_of(scenes: Scenes, generator: Generator) -> Tensor:
+def _materials_of(scenes: Scenes, paint: _Paint) -> Tensor:
     """(L, 6) the material of every layer's faces; limbs of one body share skin and cloth."""
-    sleeves = _SHIRT if torch.rand(1, generator=generator) < 0.5 else _SKIN
-    legs = _TROUSERS if torch.rand(1, generator=generator) < 0.8 else _SKIN
+    sleeves, legs = paint.sleeves, paint.legs
     # A figure leaves the last of the actor's sixteen parts unused, two hands leave none.
     if scenes.present[0, 14] and not scenes.present[0, 15]:
         limbs = [_SHIRT, sleeves, _SKIN, _TROUSERS, legs, _SHOES]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Generator, Tensor, nn
@@ -5,10 +7,14 @@ from torch import Generator, Tensor, nn
 from pointaction.models.dinov2 import (
     DINOv2,
     DINOv2Config,
+    begin,
     dinov2_base,
     dinov2_large,
     dinov2_small,
+    dinov2_tiny,
+    load_dinov2,
 )
+from pointaction.models.files import save_network
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +36,9 @@ def test_sizes_are_those_of_the_paper() -> None:
     with torch.device("meta"):
         sizes = [
             sum(each.numel() for each in make().parameters())
-            for make in (dinov2_small, dinov2_base, dinov2_large)
+            for make in (dinov2_tiny, dinov2_small, dinov2_base, dinov2_large)
         ]
-    assert sizes == [22_056_576, 86_580_480, 304_368_640]
+    assert sizes == [5_719_872, 22_056_576, 86_580_480, 304_368_640]
 
 
 def test_patches_come_row_by_row(model: DINOv2, pictures: Tensor) -> None:
@@ -69,6 +75,25 @@ def test_positions_of_another_grid_lie_along_the_same_ramp() -> None:
     centre = torch.arange(17) + 0.5
     assert torch.allclose(row, centre * 37 / 18.1 - 0.5, rtol=0, atol=0.1)
     assert not torch.allclose(row, centre * 37 / 18 - 0.5, rtol=0, atol=0.1)
+
+
+def test_a_network_that_begins_sees_where_a_patch_lies_at_any_size() -> None:
+    """Of equal patches, no two have the same features; with official scales all nearly would."""
+    model = DINOv2(DINOv2Config(width=24, layers=3, heads=2)).eval().requires_grad_(False)
+    begin(model, Generator().manual_seed(0))
+    for side in (42, 112):
+        (features,) = model(torch.zeros(1, 3, side, side), (2,))
+        apart = torch.cdist(features[0], features[0])
+        apart.fill_diagonal_(torch.inf)
+        assert apart.min() > 0.01
+
+
+def test_a_file_has_the_network_back(model: DINOv2, pictures: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_network(model, path, half=False)
+    again = load_dinov2(path)
+    assert again.config == model.config
+    assert torch.equal(again(pictures, (2,))[0], model(pictures, (2,))[0])
 
 
 def test_features_are_those_of_the_transformers_library(model: DINOv2) -> None:

@@ -85,3 +85,12 @@ def test_equal_seeds_give_equal_pixels() -> None:
     scenes = some_scenes()
     one, other = (render(scenes, 0, side=64, generator=Generator().manual_seed(5)) for _ in "ab")
     assert np.array_equal(one, other)
+
+
+def test_frames_that_are_kept_are_those_of_the_whole_clip() -> None:
+    scenes = some_scenes()
+    whole, some = (
+        render(scenes, 1, side=64, generator=Generator().manual_seed(3), kept=kept)
+        for kept in (None, [3, 1])
+    )
+    assert np.array_equal(some, whole[[3, 1]])
