@@ -10,6 +10,7 @@ from pointaction.tracks import Tracks
 from pointaction.version import TRACKER_VERSION
 from pointaction.video.container import SUFFIXES
 from pointaction.video.cut import WHOLE, Cut, decode_cut, file_digest
+from pointaction.whole import written_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,6 @@ def follow_file(path: Path, *, tracks: int, cache: Path | None, cut: Cut = WHOLE
         return Tracks.load(kept)
     followed = track_clip(decode_cut(path, cut, sha256=digest), tracks=tracks)
     cache.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(".part")  # a run that is stopped leaves no half a file behind
-    followed.save(part)
-    part.replace(kept)
+    with written_whole(kept) as part:  # a run that is stopped leaves no half a file behind
+        followed.save(part)
     return followed

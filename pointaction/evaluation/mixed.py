@@ -13,7 +13,6 @@ Shapes:  n clips   N tracks   T frames   F pictures   H, W pixels   S tokens   C
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -32,6 +31,7 @@ from pointaction.evaluation.performances import FRAMES, HELD_OUT_SEED, Programme
 from pointaction.synthetic.filming import SIDE, film
 from pointaction.synthetic.scenes import Scenes
 from pointaction.synthetic.vocabulary import LABELS
+from pointaction.whole import written_whole
 
 MOTIONS = (
     "moving left",
@@ -153,10 +153,8 @@ def _make(mixed: Mixed, part: int, path: Path) -> None:
         seen.append(inputs(track_clip(clip, tracks=mixed.points), FRAMES))
         pictures[f"pictures.{place}"] = torch.from_numpy(_pictures(clip))
     geometry, visible = (torch.cat(each).contiguous() for each in zip(*seen, strict=True))
-    # Under another name until it is whole: an interrupted run leaves no half of a file.
-    unfinished = path.with_suffix(".unfinished")
-    save_file({"geometry": geometry, "visible": visible} | pictures, unfinished)
-    os.replace(unfinished, path)
+    with written_whole(path) as unfinished:
+        save_file({"geometry": geometry, "visible": visible} | pictures, unfinished)
 
 
 def _pictures(clip: Clip) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointaction.errors import InputError
+from pointaction.whole import written_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,9 +126,8 @@ def to_json(calibrations: Mapping[str, EpisodeCalibration]) -> str:
 
 def save_episode_calibrations(path: Path, calibrations: Mapping[str, EpisodeCalibration]) -> None:
     """At once: a service that reads the file meanwhile sees the old or the new one."""
-    part = path.with_suffix(".part")
-    part.write_text(to_json(calibrations), encoding="utf-8")
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_text(to_json(calibrations), encoding="utf-8")
 
 
 def read_episode_calibrations(path: Path) -> dict[str, EpisodeCalibration]:

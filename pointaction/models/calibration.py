@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointaction.errors import InputError
+from pointaction.whole import written_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,9 +68,8 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """As JSON, at once: a service that reads the file meanwhile sees the old or the new one."""
-        part = path.with_suffix(".part")
-        part.write_text(self.to_json(), encoding="utf-8")
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Calibration:

@@ -6,13 +6,13 @@ in one file. A backbone is `files` of a folder, as the `transformers` library sa
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pointaction.errors import DamagedWeights, NotInstalled, UnknownModel
 from pointaction.models.catalog import read_tables
 from pointaction.models.digests import check
+from pointaction.whole import written_whole
 
 BACKBONE = "backbone"
 
@@ -62,9 +62,8 @@ class Receipt:
 
     def save(self, path: Path) -> None:
         """As JSON, at once."""
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with written_whole(path) as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def read_downloads(store: Path) -> dict[str, Download]:

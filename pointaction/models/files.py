@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pointaction.errors import DamagedWeights, InputError
 from pointaction.models.digests import digest
+from pointaction.whole import written_whole
 
 
 class Configured(Protocol):
@@ -48,10 +49,9 @@ def save_network(network: Configured, path: Path, *, half: bool = True) -> str:
         for name, value in network.state_dict().items()
     }
     about = {"network": name_of(type(network)), "config": json.dumps(asdict(network.config))}
-    part = path.with_suffix(".part")
-    save_file(state, part, metadata=about)
-    part.chmod(0o644)  # safetensors makes it private; weights are to be shared
-    part.replace(path)
+    with written_whole(path) as part:
+        save_file(state, part, metadata=about)
+        part.chmod(0o644)  # safetensors makes it private; weights are to be shared
     return digest(path)
 
 

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from pointaction.errors import InputError
 from pointaction.models.digests import digest
+from pointaction.whole import written_whole
 
 
 def save_checkpoint(
@@ -23,9 +24,8 @@ def save_checkpoint(
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
     }
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
+    with written_whole(path) as part:
+        torch.save(state, part)
 
 
 def load_checkpoint(
