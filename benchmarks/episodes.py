@@ -5,7 +5,7 @@
 For each number of classes a stack of its own is started and asked something, so that its model is
 in memory. Then that many classes are posted with `shots` examples each, and a query right behind
 them, which waits for all to be described: the time to the first answer. Then other clips are asked
-for one by one, and once more when their tracks are known. Clips are rendered (3 s, 320 x 240, 16
+for one by one, and once more, when they have been described. Clips are rendered (3 s, 320 x 240, 16
 frames a second), or for five classes those of `--clips`: a folder for each label. Prints a table
 and files it under `results/`.
 """
@@ -37,8 +37,8 @@ COLUMNS = (
     "to the first answer, s",
     "query p50 ms",
     "query p90 ms",
-    "tracks known, p50 ms",
-    "tracks known, p90 ms",
+    "asked again, p50 ms",
+    "asked again, p90 ms",
     "right of the queries",
 )
 
@@ -55,7 +55,7 @@ class Lesson:
 class Answered:
     first_s: float  # from posting the examples to the answer of a query posted behind them
     fresh_ms: list[float]
-    known_ms: list[float]  # of the same clips, whose tracks are cached
+    known_ms: list[float]  # of the same clips, of which all but the comparison is cached
     right: int
 
     def row(self, lesson: Lesson) -> tuple[object, ...]:
