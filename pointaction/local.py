@@ -8,9 +8,13 @@ from typing import Any
 from pointaction.choices import chosen
 from pointaction.clip import Clip
 from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
+from pointaction.explain.heat_overlay import write_heat
 from pointaction.explain.overlay import write_overlay
 from pointaction.methods import Running, Used
-from pointaction.pipeline import STAGES, Recogniser, Recognition, track_clip
+from pointaction.pipeline import track_clip
+from pointaction.recognisers import open_recogniser
+from pointaction.recognition import Recognition
+from pointaction.stages import STAGES
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 from pointaction.tracks import Tracks
@@ -41,7 +45,7 @@ class LocalService:
         running: Running | None = None,
     ) -> None:
         running = running or Running()
-        self.recogniser = Recogniser.load(store, model)
+        self.recogniser = open_recogniser(store, model, device=running.device)
         self.tracks = tracks
         self.method = chosen(tracker, TRACKERS)
         self.by = MadeBy(
@@ -53,21 +57,23 @@ class LocalService:
         self.tracker = self.method.open(store, running)
         self.lifter = LIFTERS[depth].open(store, running)
         self._looming = LIFTERS["looming"].used(store, running)
-        self._last: tuple[Path, Recognition] | None = None
+        self._last: tuple[Path, Clip | None, Recognition] | None = None
 
     def classify(self, path: Path, *, top_k: int) -> dict[str, Any]:
         """The answer for a clip or a `.tracks.npz`; raises PointActionError."""
-        clock = Clock()
-        tracks, by = self._tracks(path, clock)
-        recognition = self.recogniser.recognise(tracks, report=clock)
-        self._last = path, recognition
-        entry = self.recogniser.entry
-        best = list(recognition.scores.items())[:top_k]
+        clock, entry = Clock(), self.recogniser.entry
+        clip = self._decode(path, clock)
+        tracks, by = self._tracks(path, clip, clock) if entry.follows else (None, MadeBy())
+        recognition = self.recogniser.recognise(tracks, clip, report=clock)
+        self._last = path, clip, recognition
         return {
             "model": entry.told(),
             **asdict(by),
-            "predictions": [{"label": label, "score": score} for label, score in best],
+            "predictions": _best(recognition.scores, top_k),
             "none_of_these": recognition.none_of_these,
+            "branches": {
+                name: _best(scores, top_k) for name, scores in recognition.branches.items()
+            },
             "notes": entry.notes(by.depth.name if by.depth else None),
             "timings_ms": clock.timings_ms(),
             "cached": False,
@@ -77,27 +83,26 @@ class LocalService:
         """Draw the clip that was classified last; `.png` gives a contact sheet, else mp4."""
         if self._last is None or self._last[0] != path:
             raise RuntimeError("classify a clip before drawing it")
-        tracks = self._last[1].tracks
-        frames = None if _holds_tracks(path) else self._decode(path, len(tracks.times)).frames
-        write_overlay(
-            target,
-            frames,
-            tracks,
-            self._last[1].attention.mean(0),
-            format="png" if target.suffix == ".png" else "mp4",
-        )
+        _, clip, recognition = self._last
+        weights, form = recognition.attention.mean(0), target.suffix.removeprefix(".")
+        form = "png" if form == "png" else "mp4"
+        if recognition.tracks:
+            frames = clip.frames if clip else None
+            write_overlay(target, frames, recognition.tracks, weights, format=form)
+        else:
+            assert clip  # its pixels were looked at
+            write_heat(target, clip.frames, clip.times, weights, format=form)
 
     def close(self) -> None:
         """Nothing is held open; here because a server's client has something to close."""
 
-    def _tracks(self, path: Path, clock: "Clock") -> tuple[Tracks, MadeBy]:
-        """Tracks, with depth where they were made here."""
-        if _holds_tracks(path):
+    def _tracks(self, path: Path, clip: Clip | None, clock: "Clock") -> tuple[Tracks, MadeBy]:
+        """Those of the clip, with depth; else those of the file, as they are."""
+        if clip is None:
             tracks = Tracks.load(path)
             return tracks, MadeBy(depth=self._looming if tracks.depth is None else None)
-        clock("decode", 0.0)
         made = track_clip(
-            self._decode(path),
+            clip,
             tracks=self.tracks,
             choose=self.choose,
             tracker=self.tracker,
@@ -106,9 +111,12 @@ class LocalService:
         )
         return made, self.by
 
-    def _decode(self, path: Path, frames: int = 32) -> Clip:
-        method = self.method
-        return decode(path, frames=frames, short_side=method.short_side, enlarge=method.enlarge)
+    def _decode(self, path: Path, clock: "Clock") -> Clip | None:
+        """None of a file of tracks."""
+        if path.suffix == ".npz":
+            return None
+        clock("decode", 0.0)
+        return decode(path, short_side=self.method.short_side, enlarge=self.method.enlarge)
 
 
 class Clock:
@@ -131,5 +139,5 @@ class Clock:
         return {stage: spent[stage] for stage in STAGES if stage in spent}
 
 
-def _holds_tracks(path: Path) -> bool:
-    return path.suffix == ".npz"
+def _best(scores: dict[str, float], top_k: int) -> list[dict[str, Any]]:
+    return [{"label": label, "score": score} for label, score in list(scores.items())[:top_k]]

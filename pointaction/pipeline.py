@@ -6,22 +6,20 @@ pixels and get the same answer.
 Shapes:  N tracks   T frames   H heads
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pointaction.clip import Clip
-from pointaction.count import Count
 from pointaction.depth.base import Lifter
 from pointaction.depth.looming_lifter import Looming, with_looming
 from pointaction.models.catalog import Entry, find
 from pointaction.models.store import load_model
 from pointaction.models.traction import TrAction
-from pointaction.models.views import answer
+from pointaction.models.views import Asked, answer
+from pointaction.recognition import Recognition, ranked
+from pointaction.stages import Report, enter, silent, within
 from pointaction.tokens.normalise import geometry
 from pointaction.tokens.resample import resample
 from pointaction.tokens.units import to_units
@@ -30,45 +28,6 @@ from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.points import Choose
 from pointaction.tracking.queries import random_queries
 from pointaction.tracks import Tracks
-
-STAGES = ("decode", "track", "lift", "tokenise", "classify", "explain")
-# How much of the whole work is behind a clip when it enters each stage, roughly.
-_ENTERED = {
-    "decode": 0.02,
-    "track": 0.25,
-    "lift": 0.75,
-    "tokenise": 0.8,
-    "classify": 0.85,
-    "explain": 0.95,
-}
-
-Report = Callable[[str, float], None]
-"""Told the stage that begins and the progress so far (0 to 1); may raise to stop the work."""
-
-
-def silent(stage: str, progress: float) -> None:
-    """A report that nobody reads."""
-
-
-def enter(stage: str, report: Report) -> None:
-    """Say that a stage begins."""
-    report(stage, _ENTERED[stage])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recognition:
-    """What a model made of a clip's tracks."""
-
-    scores: dict[str, float]  # every label, best first; they sum to 1
-    none_of_these: bool | None  # whether it is likely none of the labels; None: not calibrated
-    attention: NDArray[np.float32]  # (H, N) last layer, CLS to tracks; each row sums to 1
-    tracks: Tracks  # with depth
-
-
-def within(stage: str, report: Report) -> Count:
-    """A count that moves the progress from where `stage` begins to where it ends."""
-    begin, end = (_ENTERED[name] for name in STAGES[STAGES.index(stage) :][:2])
-    return lambda done, total: report(stage, begin + (end - begin) * done / total)
 
 
 def track_clip(
@@ -125,11 +84,12 @@ def inputs(tracks: Tracks, frames: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Recogniser:
-    """A model of the store, opened once and asked often."""
+    """A model of the store, opened once and asked often; by another backend if there is one."""
 
-    def __init__(self, entry: Entry, model: TrAction) -> None:
+    def __init__(self, entry: Entry, model: TrAction, asked: Asked | None = None) -> None:
         self.entry = entry
         self.model = model
+        self.asked = asked or model
 
     @classmethod
     def load(cls, store: Path, name: str) -> "Recogniser":
@@ -137,20 +97,25 @@ class Recogniser:
         entry = find(store, name)
         return cls(entry, load_model(store, entry))
 
-    def recognise(self, tracks: Tracks, *, report: Report = silent) -> Recognition:
-        """Scores for every label and the attention of each head, from tracks of any N and T."""
+    def recognise(
+        self, tracks: Tracks | None, clip: Clip | None = None, *, report: Report = silent
+    ) -> Recognition:
+        """Scores for every label and the attention of each head, from tracks of any N and T.
+
+        The clip is not looked at; it is here as for every `AnyRecogniser`.
+        """
+        assert tracks is not None  # the entry follows
         tracks = lift(tracks, report=report)
         enter("tokenise", report)
         taken = inputs(tracks, self.model.encoder.config.frames)
         enter("classify", report)
         with torch.inference_mode():
-            logits, attention, _ = answer(self.model, *taken, self.entry.symmetry)
+            logits, attention, _ = answer(self.asked, *taken, self.entry.symmetry)
         enter("explain", report)
         calibration = self.entry.calibration
         shares = calibration.shares(logits) if calibration else logits.softmax(-1)
-        pairs = zip(self.entry.labels, shares[0].tolist(), strict=True)
         return Recognition(
-            scores=dict(sorted(pairs, key=lambda pair: -pair[1])),
+            scores=ranked(self.entry.labels, shares[0]),
             none_of_these=not calibration.knows(logits).item() if calibration else None,
             attention=attention[0].numpy(),
             tracks=tracks,

@@ -26,6 +26,10 @@ def show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:
     else:
         out.print(f"[bold]{plain(path)}[/]")
         show_predictions(answer)
+        for name, best in answer.get("branches", {}).items():
+            alone = best[0]
+            told = f"{plain(name)} alone: {plain(alone['label'])}, {alone['score']:.1%}"
+            out.print(f"  {told}", style="dim")
         for note in answer.get("notes", []):
             out.print(f"  {plain(note)}", style="dim")
 

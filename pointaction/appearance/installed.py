@@ -1,8 +1,15 @@
-"""Which network for patch features is installed. Needs no torch."""
+"""Which networks that look at pixels are installed. Needs no torch."""
 
 from pathlib import Path
 
-from pointaction.models.downloads import Download, Receipt, read_downloads, read_receipt
+from pointaction.models.catalog import APPEARANCE, Entry, find
+from pointaction.models.downloads import (
+    Download,
+    Receipt,
+    installed,
+    read_downloads,
+    read_receipt,
+)
 
 _BEST_FIRST = ("dinov2-base", "dinov2-small")
 
@@ -14,3 +21,14 @@ def best_installed(store: Path) -> tuple[Download, Receipt] | None:
         if name in downloads and (receipt := read_receipt(store, downloads[name])):
             return downloads[name], receipt
     return None
+
+
+def expect_backbone(store: Path, entry: Entry) -> None:
+    """NotInstalled, with the command that mends it, where a model lacks what it looks through."""
+    if entry.backbone is None:
+        return
+    downloads = read_downloads(store)
+    if entry.backbone.name in downloads:
+        installed(store, downloads[entry.backbone.name])
+    else:
+        find(store, entry.backbone.name, task=APPEARANCE)

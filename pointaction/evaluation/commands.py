@@ -14,7 +14,7 @@ from pointaction.progress import counting
 if TYPE_CHECKING:
     from pointaction.evaluation.performances import Programme, Seen, Sight
     from pointaction.evaluation.report import Report
-    from pointaction.explain.overlay import Image
+    from pointaction.explain.canvas import Image
     from pointaction.models.traction import TrackEncoder
     from pointaction.pipeline import Recogniser
 
@@ -519,7 +519,7 @@ def _show(report: "Report", folder: Path | None, name: str) -> Path | None:
 def _draw(picture: "Image", filed: Path | None, name: str) -> None:
     """File a picture beside the report, if that was filed."""
     if filed is not None:
-        from pointaction.explain.overlay import write_png
+        from pointaction.explain.canvas import write_png
 
         path = filed.with_name(f"{filed.stem}-{name.replace(' ', '-')}.png")
         write_png(picture, path)

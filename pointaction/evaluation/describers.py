@@ -14,7 +14,12 @@ from pointaction.count import Count
 from pointaction.errors import InputError
 from pointaction.evaluation.performances import FRAMES, Inputs
 from pointaction.fewshot.features import Features, Part
-from pointaction.fewshot.track_features import PATCH_WIDTH, embed_moments, motion_patches
+from pointaction.fewshot.track_features import (
+    PATCH_WIDTH,
+    embed_moments,
+    motion_patches,
+    some_tracks,
+)
 from pointaction.models.strm import STRM
 from pointaction.models.traction import TrackEncoder
 from pointaction.models.trokens import Trokens, frame_vectors, on_clock
@@ -43,6 +48,8 @@ class ByTrAction(Describer):
             told["frames"] = embed_moments(self.encoder, inputs.geometry, inputs.visible)
         if "patches" in parts:
             told["patches"] = motion_patches(inputs.geometry, inputs.visible)
+        if "motion" in parts:
+            told["motion"] = some_tracks(inputs.geometry, inputs.visible)
         return _clip_by_clip(told)
 
 

@@ -147,6 +147,11 @@ def common_labels(known: Sequence[str]) -> Tensor:
     return torch.tensor(common)
 
 
+def own_labels(names: Sequence[str]) -> Tensor:
+    """The number that a model with these labels has for each of LABELS, or UNNAMED."""
+    return torch.tensor([names.index(name) if name in names else UNNAMED for name in LABELS])
+
+
 def see(
     recogniser: "Recogniser",
     programme: Programme,
@@ -156,19 +161,20 @@ def see(
     pool: Executor | None = None,
 ) -> Seen:
     """Perform the programme before a model; a pool of `performers` shares the looking."""
-    model, names = recogniser.model, recogniser.entry.labels
-    clock, count, done = model.encoder.config.frames, len(programme.labels), 0
+    names, clock = recogniser.entry.labels, recogniser.model.encoder.config.frames
+    count, done = len(programme.labels), 0
     found: list[tuple[Tensor, Tensor]] = []
     for inputs in watch(programme, sight, clock=clock, pool=pool):
         with torch.inference_mode():
-            told = answer(model, inputs.geometry, inputs.visible, recogniser.entry.symmetry)
+            told = answer(
+                recogniser.asked, inputs.geometry, inputs.visible, recogniser.entry.symmetry
+            )
             found.append((told.logits, told.embedded))
         done += len(told.logits)
         progress(done, count)
     logits, cls = (torch.cat(parts).clone() for parts in zip(*found, strict=True))
-    own = torch.tensor([names.index(name) if name in names else UNNAMED for name in LABELS])
     named = programme.labels != UNNAMED
-    labels = torch.where(named, own[programme.labels.clamp(min=0)], UNNAMED)
+    labels = torch.where(named, own_labels(names)[programme.labels.clamp(min=0)], UNNAMED)
     return Seen(logits=logits, cls=cls, labels=labels)
 
 

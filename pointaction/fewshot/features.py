@@ -1,6 +1,6 @@
 """What an encoder made of one clip, for matchers to compare.
 
-Shapes:  D, C widths   T moments   N tracks   P * P cells of a grid
+Shapes:  D, C widths   T moments   N tracks, M of them   F frames   P * P cells of a grid
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointaction.errors import InputError
 
-Part = Literal["clip", "frames", "points", "patches"]
+Part = Literal["clip", "frames", "points", "patches", "motion"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Features:
     frames: Tensor | None = None  # (T, D) what happens around each moment, in the order of time
     points: Tensor | None = None  # (N, D) its tracks, in no order
     patches: Tensor | None = None  # (T, P * P, C) moment by moment on a grid, row by row
+    motion: Tensor | None = None  # (M, F, 3) some of its tracks on a clock: x, y, whether seen
 
     def to_bytes(self) -> bytes:
         """To be kept; `from_bytes` reads it."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointaction.errors import InputError
 from pointaction.methods import Method, Running, Used
-from pointaction.models.catalog import FEWSHOT, find
+from pointaction.models.catalog import FEWSHOT, Entry, find
 
 if TYPE_CHECKING:
     from pointaction.fewshot.matcher import Matcher
@@ -26,7 +27,10 @@ class TrainedHead(Method["Matcher"]):
     """A matcher with weights, which are the catalogue's entry of its name."""
 
     def used(self, store: Path, running: Running) -> Used:
-        return Used(**find(store, self.name, task=FEWSHOT).told())
+        entry = find(store, self.name, task=FEWSHOT)
+        return Used(
+            name=entry.name, version=entry.version, digest=entry.digest, licence=entry.licence
+        )
 
 
 def _matcher(name: str) -> Callable[[Path, Running], Matcher]:
@@ -48,6 +52,17 @@ def _trained(name: str) -> Callable[[Path, Running], Matcher]:
     return open
 
 
+def expect_comparable(entry: Entry) -> None:
+    """InputError for a model that episodes cannot compare clips by."""
+    if entry.looks:
+        raise InputError(
+            f"episodes compare how points move, and {entry.name} looks at pixels; choose a model "
+            "that takes tracks alone",
+            kind="not-comparable",
+            value=entry.name,
+        )
+
+
 _UNTRAINED = {
     "prototype": "the nearest mean of a class's examples; clips as wholes",
     "linear-probe": "a linear classifier fitted to the examples in closed form; clips as wholes",
@@ -57,6 +72,7 @@ _UNTRAINED = {
 }
 _TRAINED = {
     "strm": "ordered tuples of moments that know where in the picture things move; trained",
+    "trokens": "moments in any order, by how points turn and move against each other; trained",
 }
 HEADS: dict[str, Method[Matcher]] = {
     name: Method(name=name, says=says, version="1", open=_matcher(name))

@@ -8,11 +8,11 @@ from pointaction.choices import chosen
 from pointaction.fewshot.calibration import calibration_of
 from pointaction.fewshot.classes import Classes
 from pointaction.fewshot.features import Features
-from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
+from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS, expect_comparable
 from pointaction.fewshot.track_features import describe
 from pointaction.local import Clock, LocalService, MadeBy
 from pointaction.methods import Running
-from pointaction.pipeline import lift
+from pointaction.pipeline import Recogniser, lift
 
 
 class LocalEpisode(LocalService):
@@ -29,6 +29,9 @@ class LocalEpisode(LocalService):
     ) -> None:
         running = running or Running()
         super().__init__(store, model, running=running, **options)
+        expect_comparable(self.recogniser.entry)
+        assert isinstance(self.recogniser, Recogniser)  # of what is comparable
+        self.encoder = self.recogniser.model.encoder
         method = chosen(head, HEADS)
         self.head = method.used(store, running)
         self.matcher = method.open(store, running)
@@ -83,8 +86,7 @@ class LocalEpisode(LocalService):
         return {"label": self.labels[example], "name": self.names[example]}
 
     def _describe(self, path: Path, clock: Clock) -> tuple[Features, MadeBy]:
-        tracks, by = self._tracks(path, clock)
+        tracks, by = self._tracks(path, self._decode(path, clock), clock)
         tracks = lift(tracks, report=clock)
         clock("classify", 0.9)
-        encoder = self.recogniser.model.encoder
-        return describe(encoder, tracks, {self.matcher.part}), by
+        return describe(self.encoder, tracks, {self.matcher.part}), by

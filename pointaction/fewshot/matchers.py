@@ -11,8 +11,10 @@ from pointaction.fewshot.matcher import Matcher
 from pointaction.fewshot.otam import OTAM
 from pointaction.fewshot.prototypes import NearestPrototype
 from pointaction.fewshot.sets import SetMatching
+from pointaction.fewshot.trokens_matching import TrokensMatching
 from pointaction.fewshot.tuples import EnrichedMatching, TupleMatching
 from pointaction.models.strm import STRM
+from pointaction.models.trokens import Trokens
 from pointaction.models.trx import TRX
 
 MATCHERS: dict[str, Callable[[], Matcher]] = {
@@ -32,7 +34,9 @@ def trained_matcher(head: nn.Module) -> Matcher:
         return TupleMatching(head=head)
     if isinstance(head, STRM):
         return EnrichedMatching(head)
-    raise InputError(f"{type(head).__name__} is no head of a matcher; TRX and STRM are")
+    if isinstance(head, Trokens):
+        return TrokensMatching(head)
+    raise InputError(f"{type(head).__name__} is no head of a matcher; TRX, STRM and Trokens are")
 
 
 def open_matcher(name: str) -> Matcher:

@@ -20,7 +20,8 @@ from pointaction.tracks import Tracks
 
 MOMENTS = 8  # per clip, as the papers have frames
 PATCH_WIDTH = 38  # channels of `motion_patches`
-ALL: tuple[Part, ...] = ("clip", "frames", "points", "patches")
+TRACKS = 96  # of a clip that are kept as they are; Trokens was trained on 32 and 48
+ALL: tuple[Part, ...] = ("clip", "frames", "points", "patches", "motion")
 """`clip` is always there; the others only where they are asked for."""
 
 
@@ -47,6 +48,7 @@ def look(encoder: TrackEncoder, tracks: Tracks, parts: Collection[Part] = ALL) -
             frames=embed_moments(encoder, geometry, visible)[0] if "frames" in parts else None,
             points=encoded.tracks[0] if "points" in parts else None,
             patches=motion_patches(geometry, visible)[0] if "patches" in parts else None,
+            motion=some_tracks(geometry, visible)[0] if "motion" in parts else None,
         )
     return Description(features, encoded.attention[0])
 
@@ -65,6 +67,16 @@ def describe_by_trokens(model: Trokens, tracks: Tracks, *, frames: int = 32) -> 
             points=normalize(encoded.points[0].mean(1), dim=-1),
             patches=motion_patches(geometry, visible)[0],
         )
+
+
+def some_tracks(geometry: Tensor, visible: Tensor, *, count: int = TRACKS) -> Tensor:
+    """Every so many tracks as (B, count, T, 3): x and y in units of the longer side, 1 where seen.
+
+    geometry (B, N, T, 3) and visible (B, N, T) as TrAction takes them. Of fewer some come again.
+    """
+    rows = torch.linspace(0, geometry.shape[1] - 1, count).round().long()
+    seen = visible[:, rows, :, None].to(geometry.dtype)
+    return torch.cat([geometry[:, rows, :, :2], seen], -1)
 
 
 def embed_moments(

@@ -11,11 +11,13 @@ last one of the name, NAME@VERSION exactly that one, and `[aliases]` has other w
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,17 +26,32 @@ from pointaction.fewshot.calibration import EpisodeCalibration, read_episode_cal
 from pointaction.models.calibration import Calibration
 from pointaction.models.digests import check
 from pointaction.models.symmetry import Symmetry, read_symmetry
+from pointaction.stamp import stamp
 
 Told = TypeVar("Told")
 
-CLASSIFICATION, FEWSHOT = "classification", "fewshot"
+CLASSIFICATION, FEWSHOT, APPEARANCE = "classification", "fewshot", "appearance"
 DEFAULT = "default"  # the alias of the model that answers where none is named
+TORCH = "torch"  # the backend that every model has, see pointaction.models.backends
 _ASKED_BY = {
     CLASSIFICATION: "a model that names motions; ask for it by `model`",
     FEWSHOT: "a head of few-shot episodes; ask for it by `head` when you make one",
+    APPEARANCE: "a backbone of models that look at pixels; it answers nothing by itself",
 }
 
 DEFAULT_STORE = Path(__file__).resolve().parents[2] / "model_store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """Which backbone shows an appearance branch the pixels: the one that it was trained on."""
+
+    name: str  # of a model of the task "appearance", or of a download
+    sha256: str  # of the backbone, as `FrozenBackbone.sha256` has it
+    frames: int  # of a clip that it looks at
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +60,8 @@ class Entry:
 
     name: str
     version: str
-    task: str  # what is asked of it: "classification", or "fewshot" of a head of episodes
-    builder: str  # key of pointaction.models.store.BUILDERS, or of models.fewshot.NETWORKS
+    task: str  # what is asked of it: "classification", "fewshot" of a head, "appearance"
+    builder: str  # key of the registry of its task, see pointaction.models.store
     file: str  # weights, relative to the store
     sha256: str  # of that file
     licence: str  # SPDX identifier
@@ -57,6 +74,8 @@ class Entry:
     calibration: Calibration | None = None
     symmetry: Symmetry | None = None
     episodes: Mapping[str, EpisodeCalibration] = field(default_factory=dict)  # by matcher
+    backbone: Looks | None = None  # of a model with an appearance branch
+    backend: str = TORCH  # what computes its answers here; the catalogue does not say
 
     @property
     def pinned(self) -> str:
@@ -67,13 +86,30 @@ class Entry:
     def digest(self) -> str:
         """What its own answers depend on: SHA-256 of the weights, where there is nothing else.
 
-        Else that of a text: the weights' SHA-256 in hexadecimal, a line's end, the calibration as
-        `Calibration.save` writes it, and the symmetry as its `to_json` does; what is there of both.
+        Else that of a text: the weights' SHA-256 in hexadecimal, a line's end, and what is there
+        of the calibration, as `Calibration.save` writes it, and of the symmetry and the backbone,
+        as their `to_json` do.
         """
-        more = [part.to_json() for part in (self.calibration, self.symmetry) if part]
+        parts = (self.calibration, self.symmetry, self.backbone)
+        more = [part.to_json() for part in parts if part]
         if not more:
             return self.sha256
         return hashlib.sha256(f"{self.sha256}\n{''.join(more)}".encode()).hexdigest()
+
+    @property
+    def answers(self) -> str:
+        """What tells its answers from all others: the digest, and what computes them."""
+        return answers(self.digest, self.backend)
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is asked about tracks."""
+        return "tracks" in self.inputs or not self.looks
+
+    @property
+    def looks(self) -> bool:
+        """Whether it has to see the clip itself, so that tracks alone will not do."""
+        return "pixels" in self.inputs
 
     def told(self) -> dict[str, str]:
         """What an answer says of the model behind it."""
@@ -82,6 +118,7 @@ class Entry:
             "version": self.version,
             "digest": self.digest,
             "licence": self.licence,
+            "backend": self.backend,
         }
 
     def notes(self, depth: str | None) -> list[str]:
@@ -92,6 +129,21 @@ class Entry:
         return [
             f"{self.name} was trained on {trained} depth; how good it is on {depth} is not known"
         ]
+
+
+def answers(digest: str, backend: str) -> str:
+    """As `Entry.answers`, of what an answer says of its model."""
+    return digest if backend == TORCH else f"{digest}:{backend}"
+
+
+def pixels_missing(entry: Entry) -> InputError:
+    """For a model that has to see the clip, and was given its tracks alone."""
+    return InputError(
+        f"{entry.name} looks at pixels, which tracks have not; send the clip itself, or choose a "
+        "model that takes tracks alone",
+        kind="pixels-missing",
+        value=entry.name,
+    )
 
 
 def read_catalog(store: Path) -> dict[str, Entry]:
@@ -130,14 +182,19 @@ def read_tables(store: Path) -> dict[str, Any]:
     """
     path = store / "catalog.toml"
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = _parsed(path, stamp(path))
     except FileNotFoundError:
         raise UnknownModel(
             f"{store} has no catalog.toml; set POINTACTION_MODEL_STORE to a model store"
         ) from None
     except ValueError as error:
         raise DamagedWeights(f"{path} cannot be read: {error}") from None
-    return {"models": {}} | tables
+    return {"models": {}} | {name: dict(table) for name, table in tables.items()}
+
+
+@lru_cache(maxsize=8)  # a service asks for it with every request
+def _parsed(path: Path, stamp: tuple[int, int, int]) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def aliases(tables: Mapping[str, Any]) -> dict[str, str]:
@@ -206,12 +263,14 @@ def _entry(store: Path, key: str, table: Mapping[str, Any]) -> Entry:
     table = dict(table)
     labels = _labels(store / table.pop("labels")) if "labels" in table else ()
     vocabulary = table.pop("vocabulary", None)
+    backbone = table.pop("backbone", None)
     return Entry(
         name=_name(key),
         labels=labels,
         symmetry=read_symmetry(store / vocabulary, labels) if vocabulary else None,
         calibration=_beside(store, table, "calibration", Calibration.load),
         episodes=_beside(store, table, "episodes", read_episode_calibrations) or {},
+        backbone=Looks(**backbone) if backbone else None,
         **table,
     )
 

@@ -4,16 +4,15 @@ A service reads the catalogue at every request, so a change of it is a swap of m
 reads has what was there before, or all of what is there now.
 """
 
-import fcntl
 import json
-import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pointaction.alone import alone
 from pointaction.models.catalog import Entry
 from pointaction.models.room import writing
 
@@ -30,7 +29,7 @@ def change_catalog(store: Path, change: Callable[[str], str]) -> None:
     """
     catalog = store / "catalog.toml"
     part = catalog.with_suffix(".part")
-    with _alone(store), writing(part):
+    with alone(store), writing(part):
         text = change(catalog.read_text(encoding="utf-8"))
         tomllib.loads(text)  # a slip of ours must not leave a store that nobody can read
         part.write_text(text, encoding="utf-8")
@@ -83,17 +82,6 @@ def labels_file(entry: Entry) -> str:
     return str(Path(entry.file).with_name("labels.txt"))
 
 
-@contextmanager
-def _alone(store: Path) -> Iterator[None]:
-    """Wait until no other process changes the store; the kernel lets go for one that dies."""
-    folder = os.open(store, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
 def _table(entry: Entry) -> str:
     fields = {
         "version": entry.version,
@@ -109,10 +97,15 @@ def _table(entry: Entry) -> str:
         "card": entry.card,
     }
     key = f"models.{_toml(entry.pinned)}"
-    lines = [f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in fields.items())]
-    lines += ["", f"[{key}.inputs]"]
-    lines += [f"{name} = {_toml(value)}" for name, value in entry.inputs.items()]
+    within = {"inputs": entry.inputs, "backbone": asdict(entry.backbone) if entry.backbone else {}}
+    lines = [f"[{key}]", *_lines(fields)]
+    for name, table in within.items():
+        lines += ["", f"[{key}.{name}]", *_lines(table)] if table else []
     return "\n".join(lines)
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{name} = {_toml(value)}" for name, value in table.items()]
 
 
 def _toml(value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from pointaction.errors import InputError
 from pointaction.models import inventory
 from pointaction.models.catalog import (
     DEFAULT,
@@ -153,6 +154,72 @@ def pull(
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
     out.print(f"{store / download.weights}\nsha256: {receipt.source_sha256} (what was fetched)")
+
+
+@models.command()
+def export(
+    name: Name,
+    to: Annotated[Path, typer.Option(help="Folder for NAME.onnx and NAME-encoder.onnx.")],
+    store: Store = DEFAULT_STORE,
+) -> None:
+    """Write a model that names motions, and its encoder, as ONNX graphs; each is checked."""
+    from pointaction.models.onnx.export import Classifier, Encoder, Part, write_graph
+    from pointaction.models.store import load_model
+
+    entry = find(store, name)
+    if entry.looks or not entry.follows:
+        raise InputError(f"{name} looks at pixels; only models of tracks alone can be exported")
+    model = load_model(store, entry)
+    to.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, Part] = {
+        entry.name: Classifier(model),
+        f"{entry.name}-encoder": Encoder(model.encoder),
+    }
+    for file, part in parts.items():
+        path = to / f"{file}.onnx"
+        for difference in write_graph(part, entry, path):
+            out.print(f"largest difference to torch, {difference}", soft_wrap=True)
+        out.print(plain(path), soft_wrap=True)
+
+
+@models.command()
+def tune(
+    name: Name = DEFAULT,
+    tracks: Annotated[int, typer.Option(envvar="POINTACTION_TRACKS", min=1)] = 512,
+    per_class: Annotated[
+        int, typer.Option(min=1, help="Clips of each motion to compare accuracy on.")
+    ] = 2,
+    seed: int = 0,
+    data: Annotated[
+        Path, typer.Option(envvar="POINTACTION_DATA_DIR", help="Data folder of the service.")
+    ] = Path("data"),
+    store: Store = DEFAULT_STORE,
+) -> None:
+    """Measure what computes a model's answers fastest here; `POINTACTION_BACKEND=auto` takes it."""
+    from pointaction.evaluation.backends import choose
+    from pointaction.models.store import load_model
+    from pointaction.progress import counting
+
+    entry = find(store, name)
+    if entry.looks or not entry.follows:
+        raise InputError(f"{name} looks at pixels; torch alone computes it")
+    with counting("clips") as progress:
+        choice = choose(
+            load_model(store, entry),
+            entry,
+            data,
+            tracks=tracks,
+            per_class=per_class,
+            seed=seed,
+            progress=progress,
+        )
+    table = Table("backend", "ms a clip", "points of accuracy gained", box=None)
+    for backend, figures in choice.figures.items():
+        ms, points = figures["ms"], figures["points"]
+        table.add_row(backend, f"{ms:.1f}", "" if points is None else f"{points:+.2f}")
+    out.print(table)
+    out.print(f"{plain(choice.backend)} answers for {plain(choice.model)} from now on")
+    out.print(plain(choice.save(data, entry)), soft_wrap=True)
 
 
 def _of_entry(store: Path, entry: Entry) -> dict[str, object]:

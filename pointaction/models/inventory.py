@@ -26,6 +26,7 @@ from pointaction.models.downloads import (
     read_downloads,
     read_receipt,
 )
+from pointaction.stamp import stamp
 
 _FILES = ("file", "labels", "card", "calibration", "episodes", "vocabulary")  # keys of a table
 
@@ -43,8 +44,7 @@ class Held:
     def fault(self) -> str | None:
         """What is wrong with it, and what to do; None: nothing."""
         try:
-            stamp = self.path.stat()
-            found = _digest(self.path, stamp.st_mtime_ns, stamp.st_size, stamp.st_ino)
+            found = _digest(self.path, stamp(self.path))
         except FileNotFoundError:
             return f"is missing; {self.remedy}"
         except OSError as error:
@@ -182,6 +182,6 @@ def _delete(paths: list[Path], store: Path) -> None:
 
 
 @lru_cache(maxsize=256)
-def _digest(path: Path, changed_ns: int, size: int, inode: int) -> str:
+def _digest(path: Path, stamp: tuple[int, int, int]) -> str:
     """Read again only when the file may be another: readiness is asked every few seconds."""
     return digest(path)

@@ -56,10 +56,19 @@ class CrossAttention(nn.Module):
         self.kv = nn.Linear(config.width, 2 * config.width)
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
+        q, k, v = self._split(query, tokens)
+        return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+    def weights(self, query: Tensor, tokens: Tensor) -> Tensor:
+        """How much each head reads of each token, (B, H, S); a head's sum to 1."""
+        q, k, _ = self._split(query, tokens)
+        return (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)[:, :, 0]
+
+    def _split(self, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q = self.q(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, 1, E)
         kv = self.kv(self.norm(tokens)).unflatten(-1, (2, self.heads, -1))  # (B, S, 2, H, E)
         k, v = kv.permute(2, 0, 3, 1, 4)
-        return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return q, k, v
 
 
 class AttentiveProbe(nn.Module):
@@ -84,6 +93,16 @@ class AttentiveProbe(nn.Module):
 
         Raises InputError for the tokens of another backbone.
         """
+        query, tokens = self._question(tokens, time)
+        x = query + self.attention(query, tokens)
+        return (x + self.mlp(x))[:, 0]
+
+    def attention_of(self, tokens: Tensor, time: Tensor) -> Tensor:
+        """How much each head reads of each token, (B, H, S); arguments as of `embed`."""
+        return self.attention.weights(*self._question(tokens, time))
+
+    def _question(self, tokens: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """The query (B, 1, C), and the tokens as they are read."""
         if tokens.shape[-1] != self.config.width:
             raise InputError(
                 f"this probe reads tokens of width {self.config.width}, not {tokens.shape[-1]}; "
@@ -91,9 +110,7 @@ class AttentiveProbe(nn.Module):
             )
         if self.config.told_time:
             tokens = tokens + sinusoids(time, self.config.width).to(tokens.dtype)
-        query = self.query.expand(len(tokens), -1, -1)
-        x = query + self.attention(query, tokens)
-        return (x + self.mlp(x))[:, 0]
+        return self.query.expand(len(tokens), -1, -1), tokens
 
     def forward(self, tokens: Tensor, time: Tensor) -> Tensor:
         """Logits (B, classes), see `embed`."""

@@ -8,9 +8,11 @@ import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pointaction.errors import DamagedWeights
+from pointaction.stamp import stamp
 
 UNNAMED = -1
 
@@ -36,7 +38,7 @@ class Symmetry:
 def read_symmetry(vocabulary: Path, labels: Sequence[str]) -> Symmetry:
     """From a vocabulary as TOML; DamagedWeights where it lacks one of a model's labels."""
     try:
-        motions = tomllib.loads(vocabulary.read_text(encoding="utf-8"))["motions"]
+        motions = _motions(vocabulary, stamp(vocabulary))
     except (FileNotFoundError, tomllib.TOMLDecodeError, KeyError) as error:
         raise DamagedWeights(
             f"{vocabulary} is missing or no vocabulary ({error}); fetch the model store again"
@@ -54,3 +56,11 @@ def read_symmetry(vocabulary: Path, labels: Sequence[str]) -> Symmetry:
         return tuple(labels.index(name) if name in labels else UNNAMED for name in names)
 
     return Symmetry(reverse=becomes("reverse"), mirror=becomes("mirror"))
+
+
+@lru_cache(maxsize=8)  # a service asks for it with every request
+def _motions(vocabulary: Path, stamp: tuple[int, int, int]) -> dict[str, dict[str, str]]:
+    motions: dict[str, dict[str, str]] = tomllib.loads(vocabulary.read_text(encoding="utf-8"))[
+        "motions"
+    ]
+    return motions

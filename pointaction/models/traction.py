@@ -7,6 +7,7 @@ in the paper is `RelativeMotion`, from which our small model learns several time
 positions (docs/decisions/0010-relative-motion.md).
 
 Shapes:  B clips   N tracks   T frames   D width   H heads   R registers   L = 1 + R + N tokens
+         C classes
 """
 
 from dataclasses import dataclass
@@ -38,6 +39,17 @@ class Encoded(NamedTuple):
     cls: Tensor  # (B, D) the clip
     tracks: Tensor  # (B, N, D) its tracks
     attention: Tensor  # (B, H, N) last layer, CLS to tracks; each row sums to 1
+
+
+class Read(NamedTuple):
+    cls: Tensor  # (B, D) the clip
+    attention: Tensor  # (B, H, N) last layer, CLS to tracks; each row sums to 1
+
+
+class Answer(NamedTuple):
+    logits: Tensor  # (B, C)
+    attention: Tensor  # (B, H, N) each row sums to 1
+    embedded: Tensor  # (B, D) the clip as it is, see TrackEncoder.embed
 
 
 class FrequencyBands(nn.Module):
@@ -167,23 +179,29 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, readable: Tensor | None) -> Tensor:
         """x (B, L, D); readable (B, 1, 1, L) is False for tokens that nobody may read."""
-        q, k, v = self.split_heads(x)
+        return self.after(x, *self.split_heads(x), readable)
+
+    def after(self, x: Tensor, q: Tensor, k: Tensor, v: Tensor, readable: Tensor | None) -> Tensor:
+        """What tokens x (B, l, D) become that ask for q (B, H, l, E) among k and v of all L."""
         y = scaled_dot_product_attention(q, k, v, attn_mask=readable)
         x = x + self.dropout(self.out(y.transpose(1, 2).flatten(2)))
         return x + self.mlp(x)
-
-    def first_reads(self, x: Tensor, readable: Tensor | None, *, skip: int) -> Tensor:
-        """What the first token reads, (B, H, L - skip), as shares of all but the `skip` first."""
-        q, k, _ = self.split_heads(x)
-        scores = (q[:, :, :1] @ k[:, :, skip:].transpose(-2, -1))[:, :, 0] / q.shape[-1] ** 0.5
-        if readable is not None:
-            scores = scores.masked_fill(~readable[:, 0, :, skip:], -torch.inf)
-        return scores.softmax(-1)
 
     def split_heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         qkv = self.qkv(self.norm(x)).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, H, E)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         return q, k, v  # each (B, H, L, E)
+
+
+def first_reads(q: Tensor, k: Tensor, readable: Tensor | None, *, skip: int) -> Tensor:
+    """What the first token reads, (B, H, L - skip), as shares of all but the `skip` first.
+
+    q and k (B, H, L, E), as `Block.split_heads` gives them; readable as `Block` takes it.
+    """
+    scores = (q[:, :, :1] @ k[:, :, skip:].transpose(-2, -1))[:, :, 0] / q.shape[-1] ** 0.5
+    if readable is not None:
+        scores = scores.masked_fill(~readable[:, 0, :, skip:], -torch.inf)
+    return scores.softmax(-1)
 
 
 class TrackEncoder(nn.Module):
@@ -201,7 +219,7 @@ class TrackEncoder(nn.Module):
 
     def embed(self, geometry: Tensor, visible: Tensor, present: Tensor | None = None) -> Tensor:
         """Clips as (B, D), alike where their motion is alike: what few-shot classifiers compare."""
-        return self(geometry, visible, present).cls - self.middle
+        return self.read(geometry, visible, present).cls - self.middle
 
     def forward(self, geometry: Tensor, visible: Tensor, present: Tensor | None = None) -> Encoded:
         """Encode geometry (B, N, T, 3) with visible (B, N, T).
@@ -209,20 +227,38 @@ class TrackEncoder(nn.Module):
         present (B, N) is False for tracks that only fill up a batch of clips with unequal N;
         they change nothing and get no attention.
         """
+        x, q, k, v, readable = self._up_to_last(geometry, visible, present)
+        skip = len(self.first)
+        attention = first_reads(q, k, readable, skip=skip)
+        x = self.norm(self._last.after(x, q, k, v, readable))
+        return Encoded(cls=x[:, 0], tracks=x[:, skip:], attention=attention)
+
+    def read(self, geometry: Tensor, visible: Tensor, present: Tensor | None = None) -> Read:
+        """As `forward`, without its tracks, so that of the last layer CLS alone is computed."""
+        x, q, k, v, readable = self._up_to_last(geometry, visible, present)
+        attention = first_reads(q, k, readable, skip=len(self.first))
+        cls = self.norm(self._last.after(x[:, :1], q[:, :, :1], k, v, readable))
+        return Read(cls=cls[:, 0], attention=attention)
+
+    @property
+    def _last(self) -> Block:
+        last: Block = self.blocks[-1]  # type: ignore[assignment]
+        return last
+
+    def _up_to_last(
+        self, geometry: Tensor, visible: Tensor, present: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """What goes into the last layer, (B, L, D), its q, k and v, and who may be read there."""
         tokens, clip = self.tokens(geometry, visible, present)
-        batch, skip = len(tokens), len(self.first)
-        x = torch.cat([self.first.expand(batch, -1, -1) + clip, tokens], 1)  # (B, L, D)
+        first = self.first.expand(tokens.shape[0], -1, -1) + clip  # not `len`: an export fixes it
+        x = torch.cat([first, tokens], 1)  # (B, L, D)
         readable = None
         if present is not None:
-            first = present.new_ones(batch, skip)
-            readable = torch.cat([first, present], 1)[:, None, None]
-
+            always = present.new_ones(first.shape[:2])
+            readable = torch.cat([always, present], 1)[:, None, None]
         for block in self.blocks[:-1]:
             x = block(x, readable)
-        last: Block = self.blocks[-1]  # type: ignore[assignment]
-        attention = last.first_reads(x, readable, skip=skip)
-        x = self.norm(last(x, readable))
-        return Encoded(cls=x[:, 0], tracks=x[:, skip:], attention=attention)
+        return x, *self._last.split_heads(x), readable
 
 
 class TrAction(nn.Module):
@@ -237,8 +273,13 @@ class TrAction(nn.Module):
         self, geometry: Tensor, visible: Tensor, present: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, classes) and attention (B, H, N), see `TrackEncoder.forward`."""
-        encoded = self.encoder(geometry, visible, present)
-        return self.head(encoded.cls), encoded.attention
+        read = self.encoder.read(geometry, visible, present)
+        return self.head(read.cls), read.attention
+
+    def answer(self, geometry: Tensor, visible: Tensor) -> Answer:
+        """All that is told of clips: geometry (B, N, T, 3) with visible (B, N, T)."""
+        cls, attention = self.encoder.read(geometry, visible)
+        return Answer(self.head(cls), attention, cls - self.encoder.middle)
 
 
 def traction(classes: int) -> TrAction:

@@ -8,34 +8,36 @@ backwards is then the answer to the clip with its labels renamed, by constructio
 Shapes:  B clips   N tracks   T frames   C labels   H heads   D width   V views
 """
 
-from typing import NamedTuple
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from pointaction.models.symmetry import UNNAMED, Symmetry
-from pointaction.models.traction import TrAction
+from pointaction.models.traction import Answer
+
+_TRACKS = 1024  # asked about at once: more do not fit a processor's own memory, and take longer
 
 
-class Answer(NamedTuple):
-    logits: Tensor  # (B, C)
-    attention: Tensor  # (B, H, N) each row sums to 1
-    embedded: Tensor  # (B, D) the clip as it is, see TrackEncoder.embed
+class Asked(Protocol):
+    """A model, whatever computes it."""
+
+    def answer(self, geometry: Tensor, visible: Tensor) -> Answer:
+        """Of geometry (B, N, T, 3) with visible (B, N, T), seen as it is."""
+        ...
 
 
-def answer(model: TrAction, geometry: Tensor, visible: Tensor, symmetry: Symmetry | None) -> Answer:
+def answer(model: Asked, geometry: Tensor, visible: Tensor, symmetry: Symmetry | None) -> Answer:
     """Ask a model about geometry (B, N, T, 3) with visible (B, N, T), four ways if it can be."""
-    encoder = model.encoder
     if symmetry is None:
-        encoded = encoder(geometry, visible)
-        logits, attention = model.head(encoded.cls), encoded.attention
-        return Answer(logits, attention, encoded.cls - encoder.middle)
+        return _ask(model, geometry, visible)
     mirror_image = mirrored(geometry, visible)
-    encoded = encoder(
+    told = _ask(
+        model,
         torch.cat([geometry, geometry.flip(2), mirror_image, mirror_image.flip(2)]),
         torch.cat([visible, visible.flip(2), visible, visible.flip(2)]),
     )
-    each = model.head(encoded.cls).unflatten(0, (4, -1))  # (V, B, C)
+    each = told.logits.unflatten(0, (4, -1))  # (V, B, C)
     same = tuple(range(each.shape[-1]))
     becomes = torch.tensor([same, symmetry.reverse, symmetry.mirror, symmetry.both])  # (V, C)
     becomes = becomes.to(each.device)[:, None].expand_as(each)
@@ -43,9 +45,17 @@ def answer(model: TrAction, geometry: Tensor, visible: Tensor, symmetry: Symmetr
     renamed = each.gather(-1, becomes.clamp(min=0)) * named
     return Answer(
         logits=renamed.sum(0) / named.sum(0),
-        attention=encoded.attention.unflatten(0, (4, -1)).mean(0),
-        embedded=encoded.cls[: len(geometry)] - encoder.middle,
+        attention=told.attention.unflatten(0, (4, -1)).mean(0),
+        embedded=told.embedded[: len(geometry)],
     )
+
+
+def _ask(model: Asked, geometry: Tensor, visible: Tensor) -> Answer:
+    """A few clips at a time."""
+    few = max(1, _TRACKS // max(1, geometry.shape[1]))
+    parts = zip(geometry.split(few), visible.split(few), strict=True)
+    told = [model.answer(*part) for part in parts]
+    return Answer(*(torch.cat(each) for each in zip(*told, strict=True)))
 
 
 def mirrored(geometry: Tensor, visible: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from pointaction.choices import chosen
+from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
 
@@ -177,6 +178,17 @@ def finetune(
         bool, typer.Option("--replace", help="Take the place of a model of that name.")
     ] = False,
     tracks: Annotated[int, typer.Option(min=16, max=10_000, help="Points per clip.")] = 512,
+    probe: Annotated[
+        str | None,
+        typer.Option(help="A backbone of the store: learn what clips look like, and that alone."),
+    ] = None,
+    fuse: Annotated[
+        str | None,
+        typer.Option(help="A backbone of the store: learn looks beside motion, and both fused."),
+    ] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="Where the backbone's features are kept, to be shared.")
+    ] = None,
     seed: Seed = 1,
     minutes: Minutes = None,
     device: Device = "cpu",
@@ -188,6 +200,10 @@ def finetune(
     from pointaction.training.finetune import Wish
     from pointaction.training.finetune import finetune as learn
     from pointaction.training.run import watching
+    from pointaction.training.video_folder import finetune_video, sees_pixels
+
+    if probe and fuse:
+        raise InputError("--probe trains one branch and --fuse both; give one of them")
 
     called = name or re.sub(r"[^a-z0-9_-]+", "-", source.stem.lower()).strip("-_")
     wish = Wish(
@@ -209,9 +225,17 @@ def finetune(
         seed=seed,
         device=torch.device(device),
         minutes=minutes,
+        features=features,
     )
     with watching(err) as watcher:
-        done = learn(wish, watcher)
+        if backbone := probe or fuse:
+            from pointaction.training.finetune_looks import finetune_fusion, finetune_probe
+
+            done = (finetune_probe if probe else finetune_fusion)(wish, backbone, watcher)
+        elif sees_pixels(store, start):
+            done = finetune_video(wish, watcher)
+        else:
+            done = learn(wish, watcher)
     if done.absent:
         err.print(f"{done.absent} clips of the lists are not on this disk and were left out")
     if done.entry is None:

@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 
-from pointaction.count import Count
+from pointaction.count import Count, uncounted
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.models.catalog import Entry, find, verify
@@ -74,6 +75,7 @@ class Wish:
     seed: int = 1
     device: torch.device = torch.device("cpu")
     minutes: float | None = None
+    features: Path | None = None  # where a backbone's are kept; None: in the run's folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,7 @@ class Watcher:
     following: Count  # of clips
     failed: Callable[[Path, Exception], None]
     training: Callable[[Run], Report]
+    looking: Count = uncounted  # at clips, through a backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +98,66 @@ class Finetuned:
     absent: int  # clips of the data set's lists that are not on this disk
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """What there is to learn from, and what is kept to be asked about."""
+
+    labels: list[str]
+    taught: list[FollowedClip]
+    kept: list[FollowedClip]
+    absent: int  # see `Finetuned`
+
+    @property
+    def clips(self) -> list[FollowedClip]:
+        return [*self.taught, *self.kept]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """A network that was trained on tracks."""
+
+    model: TrAction
+    run: Run
+    entry: Entry  # but for the digest
+    steps: int  # fewer than the run's where the time was over
+
+    @property
+    def done(self) -> bool:
+        return self.steps == self.run.recipe.steps
+
+
 def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     """Track, train, validate and register. Call again to go on after an interruption."""
     version = prepare_store(wish.store, wish.name, replace=wish.replace)
     start = find_start(wish.store, wish.start)
-    clips, absent = _clips(wish)
+    lessons = follow_lessons(wish, watcher)
+    motion = train_motion(wish, start, version, lessons, watcher)
+    done = unfinished(motion, lessons)
+    if not motion.done:
+        return done
+    run = motion.run
+    last, best = _read_validation(run.folder)
+    weights = run.folder / "weights.safetensors"
+    entry = replace(motion.entry, sha256=export_weights(motion.model, weights))
+    register(wish.store, entry, weights, model_card(entry, run, lessons.clips, last))
+    return replace(done, entry=entry, last=last, best=best)
+
+
+def unfinished(motion: Motion, lessons: Lessons) -> Finetuned:
+    """What there is to tell before anything is registered."""
+    return Finetuned(
+        steps=motion.steps,
+        planned=motion.run.recipe.steps,
+        entry=None,
+        last=None,
+        best=None,
+        absent=lessons.absent,
+    )
+
+
+def follow_lessons(wish: Wish, watcher: Watcher) -> Lessons:
+    """The clips with their tracks."""
+    clips, absent = labelled_clips(wish)
     labels = sorted({clip.label for clip in clips})
     expect_lessons(wish.source, set(labels), clips)
     followed = follow_clips(
@@ -112,7 +170,14 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     taught = [each for each in followed if not each.clip.validation]
     kept = [each for each in followed if each.clip.validation]
     expect_lessons(wish.source, set(labels), [each.clip for each in taught])
+    return Lessons(labels=labels, taught=taught, kept=kept, absent=absent)
 
+
+def train_motion(
+    wish: Wish, start: Start, version: str, lessons: Lessons, watcher: Watcher
+) -> Motion:
+    """Train from the start's weights as long as may be; on the CPU again afterwards."""
+    labels, taught = lessons.labels, lessons.taught
     run = Run(
         recipe=_recipe(wish, start.builder, len(taught)),
         folder=wish.folder,
@@ -121,12 +186,12 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
         start=start.weights,
         workers=0 if len(taught) < 64 else 1,
         minutes=wish.minutes,
-        data=_digest(followed),
+        data=_digest(lessons.clips),
     )
     torch.manual_seed(run.seed)  # the head
     model = BUILDERS[start.builder](len(labels))
     load_encoder(model.encoder, start.weights)
-    entry = _entry(wish, start, version, labels, followed, model)
+    entry = _entry(wish, start, version, labels, lessons.clips, model)
     every = math.ceil(run.recipe.steps / wish.epochs)
     batches = _batches(run, taught, labels)
     steps = optimise(
@@ -134,20 +199,11 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
         model,
         recognise(model, label_smoothing=run.recipe.label_smoothing, contrast=0),
         batches,
-        validated(watcher.training(run), run, entry, model, kept, every=every),
+        validated(watcher.training(run), run, entry, model, lessons.kept, every=every),
     )
-    done = Finetuned(
-        steps=steps, planned=run.recipe.steps, entry=None, last=None, best=None, absent=absent
-    )
-    if steps < run.recipe.steps:
-        return done
-    if not wish.head_only:
+    if steps == run.recipe.steps and not wish.head_only:
         settle(model.encoder, batches)
-    last, best = _read_validation(run.folder)
-    weights = run.folder / "weights.safetensors"
-    entry = replace(entry, sha256=export_weights(model.cpu(), weights))
-    register(wish.store, entry, weights, model_card(entry, run, followed, last))
-    return replace(done, entry=entry, last=last, best=best)
+    return Motion(model=model.cpu().eval(), run=run, entry=entry, steps=steps)
 
 
 def find_start(store: Path, start: str) -> Start:
@@ -155,6 +211,11 @@ def find_start(store: Path, start: str) -> Start:
     path = Path(start)
     if path.suffix != ".safetensors":
         entry = find(store, start)
+        if entry.builder not in BUILDERS:
+            raise InputError(
+                f"{start} is not a model of tracks; --from takes one, or a file of weights",
+                value=start,
+            )
         return Start(
             name=entry.name,
             weights=verify(store, entry),
@@ -202,7 +263,7 @@ def ask(recogniser: Recogniser, clips: Sequence[FollowedClip]) -> Accuracy:
     return Accuracy(right=right, total=len(clips))
 
 
-def _clips(wish: Wish) -> tuple[list[LabelledClip], int]:
+def labelled_clips(wish: Wish) -> tuple[list[LabelledClip], int]:
     """What to learn from and what to keep, and how many clips of a data set are not there."""
     if wish.layout is not None:
         if wish.validation is not None:
@@ -296,11 +357,16 @@ def _entry(
         "pointaction finetune",
         parameters=sum(value.numel() for value in model.parameters()),
         labels=tuple(labels),
-        inputs={
-            "tracks": wish.tracks,
-            "frames": model.encoder.config.frames,
-            "channels": ["x", "y", "depth", "visible"],
-            "depth": "looming",
-        },
+        inputs=motion_inputs(wish, model.encoder.config.frames),
         card=f"{place}/README.md",
     )
+
+
+def motion_inputs(wish: Wish, frames: int) -> dict[str, Any]:
+    """The input contract of a network of tracks on a clock of so many frames."""
+    return {
+        "tracks": wish.tracks,
+        "frames": frames,
+        "channels": ["x", "y", "depth", "visible"],
+        "depth": "looming",
+    }

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from pointaction.count import Count
 from pointaction.training.checkpoints import export_weights
 from pointaction.training.finetune import Watcher
 from pointaction.training.loop import Report, Run
@@ -41,11 +42,16 @@ def carry_out(
 
 @contextmanager
 def watching(console: Console) -> Iterator[Watcher]:
-    """A bar for the tracking of clips and one for the training; failures are told in between."""
+    """Bars for the tracking of clips, looking at them and training; failures are told between."""
     with _bars(console) as bars:
-        tracking = bars.add_task("track", total=None, state="")
+
+        def counting(what: str) -> Count:
+            bar = bars.add_task(what, total=None, visible=False, state="")
+            return lambda done, total: bars.update(bar, completed=done, total=total, visible=True)
+
         yield Watcher(
-            following=lambda done, total: bars.update(tracking, completed=done, total=total),
+            following=counting("track"),
+            looking=counting("look"),
             failed=lambda path, error: console.print(
                 f"[red]{escape(str(path))}[/] is left out: {escape(str(error))}", soft_wrap=True
             ),

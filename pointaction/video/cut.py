@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pointaction.clip import Clip, Source
 from pointaction.models.digests import digest
+from pointaction.stamp import stamp
 from pointaction.video.decode import DecodeLimits, decode
 
 FRAMES = 32
@@ -54,27 +55,21 @@ def decode_cut(path: Path, cut: Cut, *, sha256: str | None = None) -> Clip:
 
 def glance(path: Path) -> Source:
     """What a file holds, at the cost of its packets and a few frames."""
-    return _glance(path, _state(path))
+    return _glance(path, stamp(path))
 
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
-    return _digest(path, _state(path))
+    return _digest(path, stamp(path))
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """What changes when the file does; an hour in a kitchen is not read anew for every piece."""
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=64)
-def _glance(path: Path, state: tuple[int, int]) -> Source:
+@lru_cache(maxsize=64)  # an hour in a kitchen is not read anew for every piece
+def _glance(path: Path, stamp: tuple[int, int, int]) -> Source:
     return decode(
         path, frames=2, short_side=16, end=_GLANCE_S, limits=LONG, sha256="not asked for"
     ).source
 
 
 @lru_cache(maxsize=64)
-def _digest(path: Path, state: tuple[int, int]) -> str:
+def _digest(path: Path, stamp: tuple[int, int, int]) -> str:
     return digest(path)

@@ -25,3 +25,12 @@ def test_an_answer_is_shown_with_its_doubt_and_notes(capsys: pytest.CaptureFixtu
     assert doubt.strip() == "likely none of these; the nearest:"
     assert label.split() == ["50.0%", "█" * 15, "[red]wave"]
     assert note.strip() == "one example could not be read"
+
+
+def test_what_branches_say_alone_is_shown_below(capsys: pytest.CaptureFixture[str]) -> None:
+    wave = {"label": "wave", "score": 0.75}
+    answer = {"predictions": [wave], "branches": {"motion": [wave], "appearance": [wave]}}
+    show(Path("a.mp4"), answer, as_json=False)
+    *_, motion, appearance = capsys.readouterr().out.splitlines()
+    assert motion.strip() == "motion alone: wave, 75.0%"
+    assert appearance.strip() == "appearance alone: wave, 75.0%"

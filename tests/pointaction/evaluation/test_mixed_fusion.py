@@ -8,9 +8,10 @@ from pointaction.appearance.dinov2 import OWN_INPUT, dinov2_backbone
 from pointaction.appearance.frozen import FrozenBackbone
 from pointaction.errors import InputError
 from pointaction.evaluation.mixed import Mixed, Watched
-from pointaction.evaluation.mixed_fusion import Schedule, count_right, fit_linear, measure_gain
+from pointaction.evaluation.mixed_fusion import count_right, measure_gain
 from pointaction.models.dinov2 import DINOv2, DINOv2Config, begin
 from pointaction.models.traction import TrackEncoder, TrActionConfig
+from pointaction.training.probing import Schedule, fit_linear
 
 FRAMES = 8
 SET = Mixed(motions=("moving left", "moving right"), identities=2, taught=6, fused=6, tested=6)

@@ -7,12 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pointaction.errors import InputError
-from pointaction.explain.overlay import (
-    contact_sheet,
-    display_weights,
-    draw_overlay,
-    write_overlay,
-)
+from pointaction.explain.canvas import display_weights
+from pointaction.explain.overlay import draw_overlay, write_overlay
+from pointaction.explain.sheet import contact_sheet
 from pointaction.tracks import Tracks
 
 
@@ -137,13 +134,16 @@ def test_a_contact_sheet_shows_eight_moments(tmp_path: Path) -> None:
     write_overlay(path, None, tracks, np.ones(1), format="png")
     read = cv2.imread(str(path))
     assert read is not None
-    np.testing.assert_array_equal(read[..., ::-1], contact_sheet(None, tracks, np.ones(1)))
+    drawings = draw_overlay(None, tracks, np.ones(1))
+    np.testing.assert_array_equal(read[..., ::-1], contact_sheet(drawings, tracks.times))
     height, width = read.shape[:2]
     assert (width, height) == (4 * 408 + 8, 2 * 308 + 8 + 32)
 
 
 def test_a_sheet_of_fewer_frames_than_tiles_repeats_them() -> None:
-    assert contact_sheet(None, tracks_through(STILL), np.ones(1), columns=3, rows=3).any()
+    tracks = tracks_through(STILL)
+    drawings = draw_overlay(None, tracks, np.ones(1))
+    assert contact_sheet(drawings, tracks.times, columns=3, rows=3).any()
 
 
 @pytest.mark.parametrize(("per_second", "expected"), [(1.0, 8.0), (12.0, 12.0), (600.0, 60.0)])

@@ -19,6 +19,7 @@ from pointaction.fewshot.sets import SetMatching, mean_hausdorff
 from pointaction.fewshot.support_set import SupportSet
 from pointaction.fewshot.tuples import EnrichedMatching, TupleMatching
 from pointaction.models.strm import STRM, STRMConfig
+from pointaction.models.trokens import Trokens, TrokensConfig
 from pointaction.models.trx import TRX, TRXConfig
 
 MOMENTS, WIDTH = 4, 6
@@ -39,7 +40,10 @@ def trained() -> dict[str, Matcher]:
                 query_class_width=4,
             )
         )
-    heads = {"trained trx": trx, "strm": strm}
+        trokens = Trokens(
+            TrokensConfig(frames=MOMENTS, appearance=None, anchors=2, width=48, heads=2, classes=3)
+        )
+    heads = {"trained trx": trx, "strm": strm, "trokens": trokens}
     return {
         name: trained_matcher(head.eval().requires_grad_(False)) for name, head in heads.items()
     }
@@ -54,7 +58,13 @@ def clips(count: int, seed: int, patches: Tensor | None = None) -> tuple[Feature
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randn(count, MOMENTS, 4, WIDTH, generator=generator)
     return tuple(
-        Features(clip=each.mean((0, 1)), frames=each.mean(1), points=each[:, 0], patches=each)
+        Features(
+            clip=each.mean((0, 1)),
+            frames=each.mean(1),
+            points=each[:, 0],
+            patches=each,
+            motion=torch.cat([each[..., :2].transpose(0, 1), torch.ones(4, MOMENTS, 1)], -1),
+        )
         for each in maps
     )
 

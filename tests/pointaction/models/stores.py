@@ -8,9 +8,14 @@ from safetensors.torch import save_file
 
 from pointaction.models.calibration import Calibration
 from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.digests import digest
+from pointaction.models.dinov2 import DINOv2, DINOv2Config, begin
 from pointaction.models.downloads import Receipt, find_download
+from pointaction.models.files import name_of, save_network
+from pointaction.models.fusion import LateFusion
+from pointaction.models.probe import AttentiveProbe, ProbeConfig
 from pointaction.models.pull import pull
-from pointaction.models.traction import traction_tiny
+from pointaction.models.traction import TrackEncoder, TrAction, TrActionConfig, traction_tiny
 from pointaction.training.checkpoints import export_weights
 
 LABELS = ("up", "down", "still")
@@ -73,3 +78,72 @@ def install(store: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
     download = replace(find_download(store, name), sha256=None)  # not the official ones
     pull(store, download, file=file, accept_licence=True)
     file.unlink()
+
+
+_LOOKS = """
+[models.looks]
+version = "1"
+task = "appearance"
+builder = "dinov2"
+file = "looks.safetensors"
+sha256 = "{looks}"
+licence = "Apache-2.0"
+commercial_use = true
+source = "a test"
+parameters = 1
+inputs = {{ pixels = 112 }}
+card = "looks.md"
+
+[models.{name}]
+version = "1"
+task = "classification"
+builder = "{builder}"
+file = "{name}.safetensors"
+sha256 = "{digest}"
+licence = "Apache-2.0"
+commercial_use = true
+source = "a test"
+parameters = 1
+labels = "labels.txt"
+inputs = {{ {inputs} }}
+backbone = {{ name = "looks", sha256 = "{looks}", frames = 3 }}
+card = "{name}.md"
+"""
+
+
+def fused_store(store: Path) -> Path:
+    """The folder `store` with the model `both`, which looks at pixels beside following points."""
+    probe = _probe(store)
+    motion = TrAction(TrackEncoder(_SMALL_MOTION), classes=len(LABELS))
+    return _with_looks(store, "both", LateFusion(motion, probe), "tracks = 512, pixels = 112")
+
+
+def probe_store(store: Path) -> Path:
+    """The folder `store` with the model `seen`, which looks at pixels alone."""
+    return _with_looks(store, "seen", _probe(store), "pixels = 112")
+
+
+_SMALL_MOTION = TrActionConfig(frames=4, width=12, layers=1, heads=2, bands=2)
+_SMALL_LOOKS = DINOv2Config(width=24, layers=1, heads=2)
+
+
+def _probe(store: Path) -> AttentiveProbe:
+    torch.manual_seed(0)
+    network = DINOv2(_SMALL_LOOKS)
+    begin(network, torch.Generator().manual_seed(0))
+    save_network(network, store / "looks.safetensors")
+    config = ProbeConfig(width=24, classes=len(LABELS), heads=2, told_time=True)
+    return AttentiveProbe(config)
+
+
+def _with_looks(store: Path, name: str, network: AttentiveProbe | LateFusion, inputs: str) -> Path:
+    table = _LOOKS.format(
+        name=name,
+        builder=name_of(type(network)),
+        digest=save_network(network, store / f"{name}.safetensors"),
+        looks=digest(store / "looks.safetensors"),
+        inputs=inputs,
+    )
+    (store / "catalog.toml").write_text(table)
+    (store / "labels.txt").write_text("\n".join(LABELS) + "\n")
+    return store

@@ -4,8 +4,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from pointaction.errors import InputError
-from pointaction.models.catalog import find
+from pointaction.evaluation import backends
+from pointaction.models.backends import AUTO, Choice, computed
+from pointaction.models.catalog import Entry, find
 from pointaction.models.commands import models
+from pointaction.models.onnx import export
 from tests.pointaction.models.stores import know_downloads, small_store
 
 
@@ -81,3 +84,44 @@ def test_what_may_go_is_removed_and_what_is_in_use_is_not(store: Path) -> None:
     assert call(store, "remove", "small@1").exit_code == 0
     assert find(store, "small").version == "2"
     assert (store / "small.safetensors").exists()  # which the other version has too
+
+
+def test_a_model_and_its_encoder_are_exported(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(part: export.Part, entry: Entry, path: Path) -> list[export.Difference]:
+        path.write_text(f"{type(part).__name__} of {entry.pinned}")
+        return [export.Difference(clips=1, tracks=7, largest={part.outputs[0]: 3e-6})]
+
+    monkeypatch.setattr(export, "write_graph", write)
+    shown = call(store, "export", "small@1", "--to", str(tmp_path / "graphs"))
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / "graphs" / "small.onnx").read_text() == "Classifier of small@1"
+    assert (tmp_path / "graphs" / "small-encoder.onnx").read_text() == "Encoder of small@1"
+    assert "1 x 7 tracks: logits 3.0e-06" in shown.stdout
+
+
+def test_what_was_measured_is_kept_for_the_service(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(model: object, entry: Entry, data: Path, **_: object) -> Choice:
+        figures: dict[str, dict[str, float | None]] = {
+            "torch": {"ms": 50.0, "points": None},
+            "onnx-int8": {"ms": 25.0, "points": -0.1},
+        }
+        return Choice(backend="onnx-int8", model=entry.pinned, circumstances={}, figures=figures)
+
+    monkeypatch.setattr(backends, "choose", choose)
+    data = tmp_path / "data"
+    shown = rows(call(store, "tune", "small", "--data", str(data)))
+    assert ["torch", "50.0"] in shown
+    assert ["onnx-int8", "25.0", "-0.10"] in shown
+    assert computed(find(store, "small"), AUTO, data).backend == "onnx-int8"
+
+
+@pytest.mark.parametrize("words", [("export", "--to", "graphs"), ("tune",)])
+def test_a_model_that_looks_at_pixels_stays_with_torch(store: Path, words: tuple[str, ...]) -> None:
+    catalog = store / "catalog.toml"
+    catalog.write_text(catalog.read_text().replace("{ tracks = 512,", "{ pixels = 512,"))
+    shown = call(store, words[0], "small", *words[1:])
+    assert isinstance(shown.exception, InputError)

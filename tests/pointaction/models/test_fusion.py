@@ -84,8 +84,11 @@ def test_training_changes_the_new_layer_alone() -> None:
 def test_fusion_tells_apart_what_neither_branch_can() -> None:
     """Four classes: which way it moves, which colour it has; each branch sees one of both."""
     generator = Generator().manual_seed(0)
-    motion = TrAction(TrackEncoder(MOTION), classes=4)
-    model = LateFusion(motion, AttentiveProbe(ProbeConfig(width=8, classes=4, heads=2))).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        motion = TrAction(TrackEncoder(MOTION), classes=4)
+        probe = AttentiveProbe(ProbeConfig(width=8, classes=4, heads=2))
+        model = LateFusion(motion, probe).train()
     optimiser = torch.optim.AdamW(model.head.parameters(), lr=0.03)
     time = torch.zeros(2, dtype=torch.long)
     for _ in range(100):

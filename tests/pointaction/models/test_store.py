@@ -5,9 +5,11 @@ from shutil import copy
 import pytest
 import torch
 
+from pointaction.appearance.stored import open_stored
 from pointaction.errors import DamagedWeights
 from pointaction.fewshot.heads import HEADS
 from pointaction.models.catalog import (
+    APPEARANCE,
     CLASSIFICATION,
     DEFAULT_STORE,
     FEWSHOT,
@@ -58,6 +60,13 @@ def test_every_head_that_is_shipped_is_what_the_catalogue_says(entry: Entry) -> 
     assert entry.parameters == sum(part.numel() for part in network.parameters())
     assert (DEFAULT_STORE / entry.card).is_file()
     assert entry.name in HEADS
+
+
+def test_the_backbone_that_is_shipped_is_what_the_catalogue_says() -> None:
+    (entry,) = (each for each in SHIPPED.values() if each.task == APPEARANCE)
+    network = open_stored(DEFAULT_STORE, entry.name).network
+    assert entry.parameters == sum(part.numel() for part in network.parameters())
+    assert (DEFAULT_STORE / entry.card).is_file()
 
 
 @pytest.mark.parametrize("name", [n for n, each in SHIPPED.items() if each.task == CLASSIFICATION])

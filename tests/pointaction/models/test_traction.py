@@ -67,7 +67,7 @@ def test_attention_is_the_one_that_the_last_layer_uses(
     """Recompute the last layer's softmax by hand, CLS and registers included."""
     seen: list[Tensor] = []
     last = cast(Block, model.encoder.blocks[-1])
-    hook = last.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    hook = last.norm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     _, attention = model(*inputs)
     hook.remove()
     q, k, _ = last.split_heads(seen[0])
@@ -83,6 +83,16 @@ def test_absent_tracks_change_nothing(model: TrAction, inputs: tuple[Tensor, Ten
     alone, _ = model(geometry[:, :4], visible[:, :4])
     torch.testing.assert_close(logits, alone)
     assert (attention[..., 4:] == 0).all()
+
+
+def test_a_clip_is_read_as_with_all_its_tracks(
+    model: TrAction, inputs: tuple[Tensor, Tensor]
+) -> None:
+    present = torch.tensor([True, True, False, True, True, False, True]).expand(2, -1)
+    for given in (inputs, (*inputs, present)):
+        whole, read = model.encoder(*given), model.encoder.read(*given)
+        torch.testing.assert_close(read.cls, whole.cls)
+        torch.testing.assert_close(read.attention, whole.attention)
 
 
 def test_visibility_is_read(model: TrAction, inputs: tuple[Tensor, Tensor]) -> None:

@@ -71,3 +71,13 @@ def test_a_mirror_exchanges_the_ends_of_what_is_seen() -> None:
 def test_a_clip_of_which_nothing_is_seen_gets_an_answer(model: TrAction) -> None:
     told = answer(model, torch.rand(1, 4, 8, 3), torch.zeros(1, 4, 8).bool(), SYMMETRY)
     assert told.logits.isfinite().all()
+
+
+def test_many_clips_are_answered_as_each_alone(
+    model: TrAction, clip: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are asked about a few at a time: here one."""
+    together = answer(model, *clip, SYMMETRY)
+    monkeypatch.setattr("pointaction.models.views._TRACKS", 6)
+    for one, all_at_once in zip(answer(model, *clip, SYMMETRY), together, strict=True):
+        torch.testing.assert_close(one, all_at_once)
