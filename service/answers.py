@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pointaction.methods import LICENCE, Method, Used
-from pointaction.models.catalog import Entry
+from pointaction.models.catalog import TORCH, Entry
 from pointaction.models.downloads import Download
 from service import problems
 from workers.episodes import Episode, Example
@@ -30,6 +30,7 @@ class ModelReference(BaseModel):
     version: str
     digest: str = Field(description=_DIGEST)
     licence: str
+    backend: str = Field(default=TORCH, description="what computed the answer, as torch or onnx")
 
 
 class MethodReference(BaseModel):
@@ -46,9 +47,18 @@ class Prediction(BaseModel):
     score: float = Field(description="0 to 1; all labels together make 1")
 
 
+class MapsShape(BaseModel):
+    """Of the maps of a model that looks at pixels alone."""
+
+    frames: int = Field(description="evenly spread from the clip's first to its last")
+    rows: int
+    columns: int
+
+
 class AttentionLink(BaseModel):
     heads: int
-    tracks: int
+    tracks: int | None = Field(description="null: no points were followed")
+    maps: MapsShape | None = Field(default=None, description="null: it is over tracks")
     href: str
 
 
@@ -60,9 +70,13 @@ class Seen(BaseModel):
     job: str
     clip: ClipAnswer
     model: ModelReference
-    points: MethodReference | None = Field(description="null: the tracks were uploaded")
-    tracker: MethodReference | None = Field(description="null: the tracks were uploaded")
-    depth: MethodReference | None = Field(description="null: it came with the uploaded tracks")
+    points: MethodReference | None = Field(
+        description="null: the tracks were uploaded, or the model looks at pixels alone"
+    )
+    tracker: MethodReference | None = Field(description="null: as `points`")
+    depth: MethodReference | None = Field(
+        description="null: it came with the uploaded tracks, or the model looks at pixels alone"
+    )
     notes: list[str] = Field(description="what to bear in mind of this answer, in plain words")
     attention: AttentionLink | None
     timings_ms: dict[str, float]
@@ -75,6 +89,11 @@ class Recognition(Seen):
     none_of_these: bool | None = Field(
         description="whether the clip likely shows none of the model's labels; "
         "null: the model is not calibrated, so nobody knows"
+    )
+    branches: dict[str, list[Prediction]] = Field(
+        default_factory=dict,
+        description="of a model of several branches, as `motion` and `appearance`, what each says "
+        "alone: the top_k best of each",
     )
     cached: bool = Field(description="whether it was answered from the cache")
 
@@ -265,6 +284,21 @@ class AttentionAnswer(BaseModel):
     weights: list[list[float]] = Field(description="heads x tracks; each row sums to 1")
     xy: list[list[tuple[float, float]]] = Field(description="tracks x frames x (x, y) in pixels")
     visible: list[list[bool]] = Field(description="tracks x frames")
+
+
+class MapsAnswer(BaseModel):
+    """Maps over the pixels, one per head and frame."""
+
+    job: str
+    heads: int
+    frames: int
+    rows: int
+    columns: int
+    size: tuple[int, int] = Field(description="(height, width) of the clip in pixels")
+    times: list[float] = Field(description="seconds, one per map of a head")
+    weights: list[list[list[list[float]]]] = Field(
+        description="heads x frames x rows x columns; each head's sum to 1"
+    )
 
 
 class ModelAnswer(BaseModel):

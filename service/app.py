@@ -9,8 +9,9 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from service import openapi, problems, shutdown
+from service.access import Access
 from service.dependencies import open_resources
-from service.intake import ApiKeys, BodyLimit, SafeHeaders
+from service.intake import BodyLimit, HangUp, SafeHeaders
 from service.routes import (
     classify,
     docs,
@@ -51,7 +52,8 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
     openapi.install(app)
     # Each wraps those above it: the trail sees every request first and every answer last.
     app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
-    app.add_middleware(ApiKeys, keys=settings.keys)
+    app.add_middleware(Access, settings=settings, admission=resources.admission)
+    app.add_middleware(HangUp)
     app.add_middleware(SafeHeaders)
     app.add_middleware(RequestTrail, metrics=resources.metrics.http)
     return app

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
+from service.access import Visitor
+from service.admission import Admission
 from service.episodes import Episodes, gone
 from service.events import JobEvents, connect_async
 from service.metrics import Metrics
@@ -41,6 +43,7 @@ class Resources:
     episodes: Episodes
     metrics: Metrics
     check_tracks: TracksCheck
+    admission: Admission
 
     @property
     def uploads(self) -> Path:
@@ -49,6 +52,7 @@ class Resources:
 
     async def aclose(self) -> None:
         await self.events.aclose()
+        await self.admission.aclose()
         self.results.redis.close()
         self.store.redis.close()
 
@@ -106,6 +110,7 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
         ),
         metrics=Metrics(store),
         check_tracks=TracksCheck(),
+        admission=Admission(settings.broker_url, settings.limits),
     )
 
 
@@ -117,10 +122,18 @@ def get_resources(request: Request) -> Resources:
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
-def get_job(job_id: str, resources: ResourcesDep) -> Job:
+def get_visitor(request: Request) -> Visitor:
+    visitor: Visitor = request.state.visitor
+    return visitor
+
+
+VisitorDep = Annotated[Visitor, Depends(get_visitor)]
+
+
+def get_job(job_id: str, resources: ResourcesDep, visitor: VisitorDep) -> Job:
     # Looked up only if it can be an id, because job:ID:events is the name of another key.
     job = resources.store.get(job_id) if _ID.fullmatch(job_id) else None
-    if job is None:
+    if job is None or job.client != visitor.client:
         raise Refused(
             "not-found",
             f"there is no job {job_id[:64]!r}; records are kept for {resources.store.ttl_s} s",
@@ -134,13 +147,14 @@ JobDep = Annotated[Job, Depends(get_job)]
 
 def get_caller(
     request: Request,
+    visitor: VisitorDep,
     idempotency_key: Annotated[
         str | None,
         Header(description="the same key with the same payload gives the same job"),
     ] = None,
 ) -> Caller:
     return Caller(
-        client=getattr(request.state, "client", ""),
+        visitor=visitor,
         request_id=request.state.request_id,
         idempotency_key=idempotency_key,
     )
@@ -149,9 +163,9 @@ def get_caller(
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def get_episode(episode_id: str, resources: ResourcesDep, caller: CallerDep) -> Episode:
+def get_episode(episode_id: str, resources: ResourcesDep, visitor: VisitorDep) -> Episode:
     found = resources.episodes.records.get(episode_id) if _ID.fullmatch(episode_id) else None
-    if found is None or found.client != caller.client:
+    if found is None or found.client != visitor.client:
         raise gone(episode_id)
     return found
 

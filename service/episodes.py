@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pointaction.fewshot.heads import HEADS
+from pointaction.fewshot.heads import HEADS, expect_comparable
 from pointaction.models import catalog
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
@@ -33,7 +33,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episodes:
-    """Blocking; raises Refused, InputError, UnknownModel (NotInstalled too), QueueDown and
+    """Blocking; raises Refused, InputError, UnknownModel (NotInstalled too), NoRoom, QueueDown and
     redis.RedisError.
     """
 
@@ -55,7 +55,7 @@ class Episodes:
         self._check(episode, samples)
         drafts = _drafts(episode, samples, caller)
         drafts = _of(joined([], [draft.example for draft in drafts]), drafts)
-        self._file(drafts)
+        self._file(drafts, caller)
         self.records.create(episode, [draft.example for draft in drafts])
         if name:
             winner = self.reservations.take(name, mine)
@@ -81,7 +81,7 @@ class Episodes:
         again = [each for each in known if each.state == "failed" and each.content in contents]
         rest = [each for each in known if each not in again]
         drafts = _of(joined(rest, [draft.example for draft in drafts]), drafts)
-        self._file(drafts)
+        self._file(drafts, caller)
         for each in again:
             self.records.remove(episode.id, each.id)
         added = self.records.add(episode.id, [draft.example for draft in drafts])
@@ -152,6 +152,7 @@ class Episodes:
     def _settled(self, episode: Episode) -> Episode:
         """With the model that an alias stands for now: what is taught stays with that."""
         entry = catalog.find(self.submissions.settings.model_store, episode.model)
+        expect_comparable(entry)
         if episode.model in (entry.name, entry.pinned):
             return episode
         return episode.model_copy(update={"model": entry.name})
@@ -167,12 +168,15 @@ class Episodes:
             if sample.path is None and not self.blobs.exists(clip_name(sample.content)):
                 raise Refused("expired", f"{sample.subject} has expired; send it as 'support'")
 
-    def _file(self, drafts: Sequence[Draft]) -> None:
+    def _file(self, drafts: Sequence[Draft], caller: Caller) -> None:
         """Put the files where the worker looks, and the records where it asks."""
+        visitor = caller.visitor
+        # Seen again when they are filed; here so that no file is kept for nothing.
+        self.jobs.check_room(visitor.account, len(drafts), visitor.room)
         for draft in drafts:
             if draft.sample.path is not None:
                 self.blobs.put_file(draft.sample.path, clip_name(draft.sample.content))
-            self.jobs.create(draft.job)
+        self.jobs.create_all([draft.job for draft in drafts], room=visitor.room)
 
     def _submit(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
@@ -218,11 +222,10 @@ def _drafts(episode: Episode, samples: Sequence[Sample], caller: Caller) -> list
 
 def _draft(episode: Episode, sample: Sample, caller: Caller) -> Draft:
     by, example_id = _seen_by(episode), uuid.uuid4().hex
-    job = Job.new(
+    job = caller.job(
         content=sample.content,
         media=sample.media,
         params=ExampleParams(**by.model_dump(), episode=episode.id, example=example_id),
-        request_id=caller.request_id,
     )
     example = Example(
         id=example_id,

@@ -1,45 +1,33 @@
-"""What is judged before a byte of the body is parsed: API keys and the size of the body."""
+"""How requests are taken in and answered, whatever they are about: the size of the body, what is
+left of it, and what browsers are told.
+"""
 
-import hashlib
-import hmac
 from typing import Any
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.problems import Refused
 
-OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
-_OPEN_FOLDERS = ("/web/", "/docs/assets/")
-_SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+# What is left of a body is read so far and so long, so that who sends it finds the answer before
+# the connection is cut.
+_LINGER_BYTES = 64 * 1024
+_LINGER_S = 1.0
 
-
-class ApiKeys:
-    """Let in who sends `Authorization: Bearer KEY` with one of the keys; everyone if none is set.
-
-    Who it was is kept as `request.state.client`, a digest, so that one client's idempotency keys
-    are not another's.
-    """
-
-    def __init__(self, app: ASGIApp, *, keys: tuple[str, ...]) -> None:
-        self.app = app
-        self.digests = [_digest(key) for key in keys]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self.digests or _is_open(scope["path"]):
-            await self.app(scope, receive, send)
-            return
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        given = _digest(key.strip())
-        # Every key is compared, and as a digest, so that time tells nothing about any of them.
-        matches = [hmac.compare_digest(given, digest) for digest in self.digests]
-        if scheme.lower() == "bearer" and any(matches):
-            scope.setdefault("state", {})["client"] = given.hex()
-            await self.app(scope, receive, send)
-            return
-        detail = "send a valid key as: Authorization: Bearer KEY"
-        await _refuse(scope, receive, send, "unauthorised", detail)
+# An answer may show what is here, and be shown nowhere else. The pages have policies of their own.
+POLICY = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_SAFE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 class BodyLimit:
@@ -57,8 +45,9 @@ class BodyLimit:
         # Cut to 20 digits: int() refuses thousands of them, and so many are too large anyway.
         size = int(stated[:20]) if stated.isdecimal() else 0
         if size > self.limit:
-            detail, found = self._detail("has"), {"limit": self.limit, "value": size}
-            await _refuse(scope, receive, send, "body-too-large", detail, **found)
+            found: dict[str, Any] = {"limit": self.limit, "value": size}
+            refusal = problems.refuse(scope, "body-too-large", self._detail("has"), **found)
+            await refusal(scope, receive, send)
             return
         await self.app(scope, self._counted(receive), send)
 
@@ -82,8 +71,57 @@ class BodyLimit:
         return f"the body {verb} {relation} {self.limit} bytes; send a shorter or smaller clip"
 
 
+class HangUp:
+    """Hang up after an answer that comes before its request's body has been read.
+
+    The server would read all of the body otherwise, only to throw it away.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _has_body(Headers(scope=scope)):
+            body = _Body(receive, send)
+            await self.app(scope, body.receive, body.send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class _Body:
+    """One request's, and whether all of it has been read."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._ended = False
+        self._cut = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)  # also when the caller has hung up
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._cut = not self._ended
+            if self._cut:
+                MutableHeaders(scope=message)["Connection"] = "close"
+        elif self._cut and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body"}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        read = 0
+        with anyio.move_on_after(_LINGER_S):
+            while not self._ended and read < _LINGER_BYTES:
+                read += len((await self.receive()).get("body", b""))
+
+
 class SafeHeaders:
-    """Tell browsers on every answer not to guess media types and not to send referrers."""
+    """Tell browsers on every answer what they may do with it, which is little."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -99,17 +137,5 @@ class SafeHeaders:
         await self.app(scope, receive, send_safely)
 
 
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(_OPEN_FOLDERS)
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-
-
-async def _refuse(
-    scope: Scope, receive: Receive, send: Send, kind: str, detail: str, **found: Any
-) -> None:
-    request_id = scope.get("state", {}).get("request_id")
-    document = problems.describe(kind, detail, request_id=request_id, **found)
-    await problems.respond(document)(scope, receive, send)
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

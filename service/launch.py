@@ -2,18 +2,26 @@
 
 import os
 import shutil
+import sys
 
 import uvicorn
+from redis.exceptions import RedisError
 
+from pointaction.errors import InputError, PointActionError
+from service.keys import KeyStore
 from service.settings import ServiceSettings
+from workers.logs import logger
+from workers.redis import connect
 
 # A request that waits for a job is answered 202 within a second of the signal; uploads that are
 # on their way get this long.
 _GRACE_S = 10
 
+log = logger(__name__)
+
 
 def run(settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Blocks.
+    """Serve until SIGTERM or SIGINT. Blocks. To be called when `check_exposure` has passed.
 
     The processes read their settings from the environment, which is set here to these.
     """
@@ -33,6 +41,30 @@ def run(settings: ServiceSettings) -> None:
     )
 
 
+def check_exposure(settings: ServiceSettings) -> None:
+    """Raises InputError where others than this machine could come, and nobody has a key.
+
+    They would all be sent away, so it is better known at once.
+    """
+    if settings.open and settings.reachable:
+        log.warning("everyone who reaches it is let in", host=settings.host)
+    if settings.open or not settings.reachable or settings.keys:
+        return
+    redis = connect(settings.require("broker_url"))
+    try:
+        if KeyStore(redis).any_opens():
+            return
+    except RedisError as error:  # until it answers, everyone is sent away
+        log.warning("keys not read", error=str(error))
+        return
+    finally:
+        redis.close()
+    raise InputError(
+        f"{settings.host} can be reached from elsewhere, and nobody has a key. Make one with "
+        "`pointaction keys create NAME`, or let everyone in with --open (POINTACTION_OPEN=true)"
+    )
+
+
 def _share_metrics(settings: ServiceSettings) -> None:
     """Let the processes add up their counts through files, begun anew.
 
@@ -49,7 +81,11 @@ def main() -> None:
 
     settings = ServiceSettings()
     configure(settings)
-    run(settings)
+    try:
+        check_exposure(settings)
+        run(settings)
+    except PointActionError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@
 
 import json
 import sys
+from copy import deepcopy
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from service.access import OPEN_PATHS
 from service.answers import ProblemAnswer
 from service.problems import KINDS, MEDIA_TYPE
 
@@ -24,8 +26,19 @@ _REQUEST_ID = {
     "description": "The id of the request, as it stands in logs; a given one is taken over",
     "schema": {"type": "string"},
 }
-_OPEN = ("/health/live", "/health/ready")
 _PROBLEM_SCHEMA = "Problem"
+_SECONDS = {"description": "seconds", "schema": {"type": "integer"}}
+# What a request that needs a key may meet before it is looked at.
+_REFUSALS: dict[str, Any] = {
+    "401": {
+        "description": "No valid API key",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    },
+    "429": {
+        "description": "A rate, a quota, the jobs pending or the queue are at their limit",
+        "headers": {"Retry-After": _SECONDS},
+    },
+}
 
 
 def install(app: FastAPI) -> None:
@@ -51,8 +64,14 @@ def _complete(schema: dict[str, Any]) -> dict[str, Any]:
         "key": {
             "type": "http",
             "scheme": "bearer",
-            "description": "needed only where the operator has set POINTACTION_API_KEYS",
-        }
+            "description": "a key that the operator gave out; needed unless the service is open",
+        },
+        "header": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "the same, for who cannot send Authorization",
+        },
     }
     components["headers"] = {"X-Request-ID": _REQUEST_ID}
     for path, operations in schema["paths"].items():
@@ -68,15 +87,15 @@ def _complete(schema: dict[str, Any]) -> dict[str, Any]:
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
-    responses["default"] = {
-        "description": "A problem",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_PROBLEM_SCHEMA}"}}},
-    }
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_PROBLEM_SCHEMA}"}}}
+    if path not in OPEN_PATHS:
+        operation["security"] = [{}, {"key": []}, {"header": []}]
+        for status, refusal in deepcopy(_REFUSALS).items():
+            responses[status] = refusal | {"content": content}
+    responses["default"] = {"description": "A problem", "content": content}
     for response in responses.values():
         headers = response.setdefault("headers", {})
         headers["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
-    if path not in _OPEN:
-        operation["security"] = [{}, {"key": []}]
 
 
 def _problem_schema() -> dict[str, Any]:

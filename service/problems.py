@@ -11,13 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from redis import exceptions as redis_errors
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from pointaction.errors import PointActionError
 from workers import jobs
-from workers.errors import QueueDown
+from workers.errors import NoRoom, QueueDown
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
+CHALLENGE = 'Bearer realm="pointaction"'
 _URN = "urn:pointaction:problem:"
 
 
@@ -32,6 +34,8 @@ KINDS: dict[str, Kind] = {
     "invalid-request": Kind(422, "A parameter of the request cannot be used"),
     "malformed-multipart": Kind(400, "The body is not well-formed multipart/form-data"),
     "unauthorised": Kind(401, "No valid API key"),
+    "too-many-requests": Kind(429, "Too many requests in too short a time"),
+    "quota-used-up": Kind(429, "The day's submissions are used up"),
     "not-found": Kind(404, "There is no such thing here"),
     "method-not-allowed": Kind(405, "This path does not take this method"),
     "not-acceptable": Kind(406, "None of the accepted media types can be made"),
@@ -45,6 +49,8 @@ KINDS: dict[str, Kind] = {
     "unknown-field": Kind(422, "The form has a field that is not known"),
     "invalid-field": Kind(422, "A field of the form has a value that cannot be used"),
     "unknown-model": Kind(422, "There is no model of this name"),
+    "pixels-missing": Kind(422, "The model has to see the clip itself"),
+    "not-comparable": Kind(422, "Episodes cannot compare clips by this model"),
     "idempotency-mismatch": Kind(422, "The idempotency key was used with another payload"),
     "quarantined": Kind(422, "This content has killed workers before"),
     # the episode
@@ -84,10 +90,14 @@ KINDS: dict[str, Kind] = {
     "tracks-version": Kind(422, "The tracks file has a version that is not read here"),
     "tracks-not-finite": Kind(422, "The tracks hold NaN or infinite values"),
     "too-many-tracks": Kind(422, "The tracks file holds too many tracks or frames"),
+    # the queue
+    "queue-full": Kind(429, "As many jobs wait as may"),
+    "too-many-pending": Kind(429, "As many jobs of yours have not ended as may"),
     # the job
     "not-finished": Kind(409, "The job has not finished yet"),
     "no-result": Kind(409, "The job finished without a result"),
     "cancelled": Kind(409, "The job was cancelled"),
+    "no-tracks": Kind(404, "The job followed no points"),
     "expired": Kind(410, "The data has expired"),
     "content-gone": Kind(410, "The uploaded file was gone when the job began"),
     "job-gone": Kind(410, "The job whose overlay was to be drawn is gone"),
@@ -98,7 +108,7 @@ KINDS: dict[str, Kind] = {
     # this side
     "internal": Kind(500, "Something went wrong on this side"),
     "damaged-weights": Kind(500, "The model's weights are not what the catalogue describes"),
-    "not-installed": Kind(501, "The server has not installed what was asked for"),
+    "not-installed": Kind(422, "The server has not installed what was asked for"),
     "missing-extra": Kind(501, "The server lacks an optional part"),
     "queue-down": Kind(503, "The queue does not answer"),
     "not-ready": Kind(503, "Some part of the server is not ready"),
@@ -166,8 +176,21 @@ def respond(
     if status == 503:
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
     if status == 401:
-        headers.setdefault("WWW-Authenticate", 'Bearer realm="pointaction"')
+        headers.setdefault("WWW-Authenticate", CHALLENGE)
     return JSONResponse(document, status, headers, MEDIA_TYPE)
+
+
+def refuse(
+    scope: Scope, kind: str, detail: str, *, headers: dict[str, str] | None = None, **found: Any
+) -> JSONResponse:
+    """The answer of a middleware that lets a request go no further."""
+    document = describe(kind, detail, request_id=scope.get("state", {}).get("request_id"), **found)
+    return respond(document, headers=headers)
+
+
+def queue_down(scope: Scope) -> JSONResponse:
+    """The answer while Redis is away."""
+    return refuse(scope, "queue-down", f"the queue does not answer; try again in {RETRY_AFTER_S} s")
 
 
 def of_job(job: jobs.Job) -> dict[str, Any] | None:
@@ -180,6 +203,7 @@ def of_job(job: jobs.Job) -> dict[str, Any] | None:
 def install(app: FastAPI) -> None:
     """Make every error that a route lets pass a problem."""
     app.add_exception_handler(PointActionError, _pointaction_error)
+    app.add_exception_handler(NoRoom, _no_room)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     for away in (
@@ -211,6 +235,19 @@ def _pointaction_error(request: Request, error: Exception) -> JSONResponse:
     return respond(document)
 
 
+def _no_room(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, NoRoom)
+    document = describe(
+        error.kind,
+        str(error),
+        limit=error.limit,
+        value=error.value,
+        request_id=request_id(request),
+    )
+    headers = {"Retry-After": str(error.retry_after_s)}
+    return respond(document | {"position": error.position}, headers=headers)
+
+
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [
@@ -237,5 +274,4 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _queue_down(request: Request, error: Exception) -> JSONResponse:
-    detail = f"the queue does not answer; try again in {RETRY_AFTER_S} s"
-    return respond(describe("queue-down", detail, request_id=request_id(request)))
+    return queue_down(request.scope)

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 
 from pointaction.models import catalog
+from pointaction.models.backends import BACKENDS
 from service.problems import Refused
-from service.submissions import Submissions
+from service.submissions import Caller, Submissions
 from workers.blobs import BlobStore, clip_name, overlay_name
 from workers.jobs import Job, JobStore, OverlayParams, State
 from workers.making import Making, makings_of
@@ -18,7 +19,7 @@ _HEAD = re.compile("mean|0|[1-9][0-9]{0,2}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """The data of finished jobs. Blocking; raises Refused and redis.RedisError."""
+    """The data of finished jobs. Blocking; raises Refused, NoRoom and redis.RedisError."""
 
     settings: Settings
     store: JobStore
@@ -35,7 +36,15 @@ class Remains:
 
     def tracks_file(self, job: Job) -> bytes:
         """The `.tracks.npz` of a job that has succeeded."""
-        file = self.results.get_tracks(self.result(job).tracks_key)
+        known = self.result(job)
+        if known.tracks_key is None:
+            raise Refused(
+                "no-tracks",
+                f"{known.model['name']} looks at pixels alone, so no points were followed; "
+                f"/jobs/{job.id}/attention has its maps",
+                job=job.id,
+            )
+        file = self.results.get_tracks(known.tracks_key)
         if file is None:
             raise _expired(job, "tracks")
         return file
@@ -63,11 +72,13 @@ class Remains:
                 job=job.id,
             )
         making = Making.behind(self.settings, job.media, job.result)
-        digest = str(job.result["model"]["digest"])
-        by = digest if job.kind == "classify" else described_by(digest)
-        return result_key(job.content, making, model_digest=by)
+        told = job.result["model"]
+        digest = str(told["digest"])
+        answered = catalog.answers(digest, told.get("backend", catalog.TORCH))
+        by = answered if job.kind == "classify" else described_by(digest)
+        return result_key(job.cached_as, making, model_digest=by)
 
-    def overlay(self, job: Job, *, head: str, format: str, request_id: str) -> str | Job:
+    def overlay(self, job: Job, *, head: str, format: str, caller: Caller) -> str | Job:
         """The name of the drawing's blob, or the job that is to draw it.
 
         Weights and tracks that have left the cache are made again by the worker, from the file.
@@ -80,10 +91,10 @@ class Remains:
         if not self.blobs.exists(clip_name(job.content)):
             raise _expired(job, "uploaded file")
         params = OverlayParams.model_validate({"of": job.id, "head": head, "format": format})
-        drawing = self.submissions.draw(params, job, name=name, request_id=request_id)
+        drawing = self.submissions.draw(params, job, name=name, caller=caller)
         if drawing.state is State.SUCCEEDED:  # it was drawn, and the blob has been swept since
             self.store.delete(drawing)
-            drawing = self.submissions.draw(params, job, name=name, request_id=request_id)
+            drawing = self.submissions.draw(params, job, name=name, caller=caller)
         return drawing
 
     def _check_head(self, job: Job, head: str) -> None:
@@ -106,14 +117,20 @@ class Remains:
         return len(known.attention) if known else None
 
     def remove(self, job: Job) -> None:
-        """Forget a finished job, and its data unless another job has the same content."""
+        """Forget a finished job, and its data unless another job has the same content.
+
+        Of what was made of the content, those count that share it; of the file, all.
+        """
         for drawing in self.submissions.drawings(job):
             self.store.cancel(drawing.id)
             self.store.delete(drawing)
-        if self.store.delete(job):
-            self._remove_data(job)
+        freed = self.store.delete(job)
+        if job.cached_as in freed:
+            self._remove_results(job)
+        if job.content in freed:
+            self.blobs.delete(clip_name(job.content))
 
-    def _remove_data(self, job: Job) -> None:
+    def _remove_results(self, job: Job) -> None:
         entries = catalog.read_catalog(self.settings.model_store).values()
         digests = {entry.digest for entry in entries}
         makings = makings_of(self.settings, job.media)
@@ -121,10 +138,10 @@ class Remains:
             digests.add(str(job.result["model"]["digest"]))
             makings.add(Making.behind(self.settings, job.media, job.result))
         for making in makings:
-            for digest in digests | {described_by(digest) for digest in digests}:
-                self._remove_result(result_key(job.content, making, model_digest=digest))
-            self.results.delete_tracks(tracks_key(job.content, making))
-        self.blobs.delete(clip_name(job.content))
+            for digest in digests:
+                for by in (described_by(digest), *(catalog.answers(digest, b) for b in BACKENDS)):
+                    self._remove_result(result_key(job.cached_as, making, model_digest=by))
+            self.results.delete_tracks(tracks_key(job.cached_as, making))
 
     def _remove_result(self, key: str) -> None:
         if known := self.results.get(key):

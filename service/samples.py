@@ -25,8 +25,8 @@ class Sample:
     path: Path | None  # where it lies; None: in the blob store
 
 
-def samples_of(batch: Batch, store: JobStore) -> list[Sample]:
-    """The samples of a form, in its order: files, or ids of jobs in their place."""
+def samples_of(batch: Batch, store: JobStore, client: str) -> list[Sample]:
+    """The samples of a form, in its order: files, or ids of the client's jobs in their place."""
     jobs, labels = batch.lists["jobs"], batch.lists["labels"]
     if jobs and batch.files:
         raise Refused(
@@ -47,7 +47,9 @@ def samples_of(batch: Batch, store: JobStore) -> list[Sample]:
         )
     _check_labels(labels)
     if jobs:
-        return [_of_job(each, label, store) for each, label in zip(jobs, labels, strict=True)]
+        return [
+            _of_job(each, label, store, client) for each, label in zip(jobs, labels, strict=True)
+        ]
     return [
         Sample(
             content=file.sha256,
@@ -69,9 +71,9 @@ def _check_labels(labels: Sequence[str]) -> None:
             )
 
 
-def _of_job(job_id: str, label: str, store: JobStore) -> Sample:
+def _of_job(job_id: str, label: str, store: JobStore, client: str) -> Sample:
     job = store.get(job_id) if _JOB_ID.fullmatch(job_id) else None
-    if job is None:
+    if job is None or job.client != client:
         raise Refused("not-found", f"there is no job {job_id[:64]!r}", value=job_id[:64])
     if job.kind == "overlay":
         raise Refused(

@@ -1,9 +1,13 @@
 """What operators may set for the web process, on top of `workers.settings`."""
 
 import os
+from typing import Any
 
 from pydantic import Field, SecretStr
 
+from service.addresses import is_loopback
+from service.keys import Limits
+from workers.jobs import Room
 from workers.settings import Settings
 
 
@@ -13,15 +17,49 @@ class ServiceSettings(Settings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     web_processes: int = Field(default=1, ge=1)
-    api_keys: SecretStr = SecretStr("")  # comma separated; none: nobody is asked for a key
+    api_keys: SecretStr = SecretStr("")  # comma separated, besides those of `pointaction keys`
+    open: bool = False  # let in who has no key, also from elsewhere
+    metrics_open: bool = False  # ask nobody for a key at /metrics
+    share_cache: bool = False  # let a key be answered from what others have sent
     max_upload_mb: float = Field(default=200, gt=0)
     default_wait_s: float = Field(default=20, ge=0)  # POST /classify without `Prefer: wait`
     max_wait_s: float = Field(default=60, ge=0)
+
+    max_queued: int = Field(default=5000, ge=0)  # jobs that wait for a worker; 0: any number
+    # What a key that says nothing else may do, and an address where the service is open; 0: all.
+    submits_per_minute: int = Field(default=60, ge=0)
+    reads_per_minute: int = Field(default=600, ge=0)
+    submits_per_day: int = Field(default=0, ge=0)
+    max_pending: int = Field(default=200, ge=0)  # jobs that have not ended
+
+    @classmethod
+    def given(cls, **options: Any) -> "ServiceSettings":
+        """With the options of a command that were given."""
+        return cls(**{name: value for name, value in options.items() if value is not None})
 
     @property
     def keys(self) -> tuple[str, ...]:
         keys = (key.strip() for key in self.api_keys.get_secret_value().split(","))
         return tuple(key for key in keys if key)
+
+    @property
+    def limits(self) -> Limits:
+        """Of whom nothing else is said."""
+        return Limits(
+            submits_per_minute=self.submits_per_minute,
+            reads_per_minute=self.reads_per_minute,
+            submits_per_day=self.submits_per_day,
+            pending=self.max_pending,
+        )
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it listens where others than this machine can come."""
+        return not is_loopback(self.host)
+
+    def room(self, limits: Limits | None = None) -> Room:
+        """For jobs of somebody with these limits."""
+        return Room(queued=self.max_queued, pending=(limits and limits.pending) or 0)
 
     @property
     def max_upload_bytes(self) -> int:

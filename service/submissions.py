@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from pointaction.appearance.installed import expect_backbone
 from pointaction.models import catalog
-from pointaction.models.catalog import Entry
+from pointaction.models.backends import computed
+from pointaction.models.catalog import Entry, pixels_missing
+from service.access import Visitor
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
 from service.uploads import Upload
@@ -26,6 +29,7 @@ from workers.jobs import (
     JobStore,
     MatchParams,
     OverlayParams,
+    Params,
     State,
 )
 from workers.making import Making, Media
@@ -38,16 +42,28 @@ _MAX_KEY_LENGTH = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, for idempotency and logs."""
+    """Who asks, and by which request."""
 
-    client: str  # digest of the API key; empty without one
+    visitor: Visitor
     request_id: str
     idempotency_key: str | None = None
+
+    def job(self, *, content: str, media: Media, params: Params) -> Job:
+        """A new job of this caller's."""
+        return Job.new(
+            content=content,
+            media=media,
+            params=params,
+            request_id=self.request_id,
+            client=self.visitor.client,
+            account=self.visitor.account,
+            namespace=self.visitor.namespace,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submissions:
-    """Files jobs. Blocking; raises Refused, UnknownModel (NotInstalled too), QueueDown and
+    """Files jobs. Blocking; raises Refused, UnknownModel (NotInstalled too), NoRoom, QueueDown and
     redis.RedisError.
     """
 
@@ -62,17 +78,28 @@ class Submissions:
     def classify(self, upload: Upload, params: ClassifyParams, caller: Caller) -> Job:
         """The job for this upload: the earlier one of the same key, an answered or a queued one."""
         entry, making = self.methods(upload.media, params)
-        key = result_key(upload.sha256, making, model_digest=entry.digest)
-        return self._file(upload, params, caller, known=lambda: self.results.get(key))
+
+        def known(job: Job) -> CachedResult | None:
+            key = result_key(job.cached_as, making, model_digest=entry.answers)
+            return self.results.get(key)
+
+        return self._file(upload, params, caller, known=known)
 
     def match(self, upload: Upload, params: MatchParams, caller: Caller) -> Job:
         """The same for a query of an episode, which waits for the examples of that."""
         self.methods(upload.media, params)
-        return self._file(upload, params, caller, known=lambda: None)
+        return self._file(upload, params, caller, known=lambda job: None)
 
     def methods(self, media: Media, by: ClipParams) -> tuple[Entry, Making]:
         """What is asked for; UnknownModel or NotInstalled where it is not there."""
-        entry = catalog.find(self.settings.model_store, by.model)
+        settings = self.settings
+        entry = catalog.find(settings.model_store, by.model)
+        entry = computed(entry, settings.backend, settings.data_dir)
+        if entry.looks and media == "tracks":
+            raise pixels_missing(entry)
+        expect_backbone(self.settings.model_store, entry)
+        if not entry.follows:
+            return entry, Making.none()
         making = Making.of(
             self.settings, media, points=by.points, tracker=by.tracker, depth=by.depth
         )
@@ -93,27 +120,24 @@ class Submissions:
         params: ClassifyParams,
         caller: Caller,
         *,
-        known: Callable[[], CachedResult | None],
+        known: Callable[[Job], CachedResult | None],
     ) -> Job:
-        name = reserved_name(caller)
-        job = Job.new(
-            content=upload.sha256,
-            media=upload.media,
-            params=params,
-            request_id=caller.request_id,
-        )
+        name, room = reserved_name(caller), caller.visitor.room
+        job = caller.job(content=upload.sha256, media=upload.media, params=params)
         mine = Reservation(job=job.id, payload=_payload(upload, params))
         if name and (earlier := self._earlier(name, mine)):
             return earlier
         self.check_allowed(upload.sha256)
-        if answered := known():
+        if answered := known(job):
             job = _answered(job, answered, params)
+        else:  # seen again when it is filed; here so that no file is kept for nothing
+            self.store.check_room(job.account, 1, room)
         self._keep_file(upload, answered=answered is not None)
         if isinstance(params, MatchParams):
-            self.store.create(job, held=True)
+            self.store.create(job, held=True, room=room)
             self.episodes.hold(params.episode, job.id)
         else:
-            self.store.create(job)
+            self.store.create(job, room=room)
         if name:
             winner = self.reservations.take(name, mine)
             if winner != mine and (earlier := self._replay(name, winner, mine)):
@@ -121,15 +145,16 @@ class Submissions:
                 return earlier
         return self._queue(job, name=name, reservation=mine)
 
-    def draw(self, params: OverlayParams, of: Job, *, name: str, request_id: str) -> Job:
-        """The job that draws the overlay `name`; one for all who ask for it."""
+    def draw(self, params: OverlayParams, of: Job, *, name: str, caller: Caller) -> Job:
+        """The job that draws the overlay `name`; one for each client, however often it asks."""
+        name = f"{caller.visitor.client}:{name}"  # a job of somebody else's could not be followed
         if (holder := self.reservations.holder(name)) and (job := self.store.get(holder.job)):
             return job
-        job = Job.new(content=of.content, media=of.media, params=params, request_id=request_id)
+        job = caller.job(content=of.content, media=of.media, params=params)
         mine = Reservation(job=job.id)
         if holder:
             self.reservations.release(name, holder)
-        self.store.create(job)
+        self.store.create(job, room=caller.visitor.room)
         winner = self.reservations.take(name, mine)
         if winner != mine and (theirs := self.store.get(winner.job)):
             self.store.delete(job)
@@ -221,5 +246,5 @@ def reserved_name(caller: Caller, of: str = "") -> str | None:
             limit=_MAX_KEY_LENGTH,
             value=len(key),
         )
-    digest = hashlib.sha256(f"{of}{caller.client}\n{key}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{of}{caller.visitor.account}\n{key}".encode()).hexdigest()
     return f"idempotency:{digest}"

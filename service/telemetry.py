@@ -41,8 +41,9 @@ class RequestTrail:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(request_id, send)
         started = time.perf_counter()
-        # Bound by the route that makes a job; it must not be left to the next request.
-        structlog.contextvars.unbind_contextvars("job")
+        # Bound where a key comes in, and by the route that makes a job; neither must be left to the
+        # next request.
+        structlog.contextvars.unbind_contextvars("key", "job")
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
                 await self.app(scope, receive, answer.send)

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import redis
 
 from pointaction.clip import Clip
 from pointaction.errors import InputError
-from pointaction.models.catalog import Entry
+from pointaction.models.catalog import TORCH, Entry
+from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.tracks import Tracks
 from workers.blobs import clip_name
 from workers.jobs import ClassifyParams, Job
@@ -40,7 +43,8 @@ class ContentGone(InputError):
 def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """The `Result` of the HTTP contract for a job of kind "classify"."""
     params = ClassifyParams.model_validate(job.params)
-    entry, making = process.entry(params.model), making_of(process, job)
+    entry = process.entry(params.model)
+    making = making_of(process, job, entry)
     found = cached_result(process, job, entry, making)
     result = found or recognise(process, job, entry, making, progress)[0]
     return answer(
@@ -52,9 +56,11 @@ def classify(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     )
 
 
-def making_of(process: Process, job: Job) -> Making:
+def making_of(process: Process, job: Job, entry: Entry) -> Making:
     """How the tracks of the job are to be made; NotInstalled where weights are missing."""
     by = job.seen_by
+    if not entry.follows:
+        return Making.none()
     return Making.of(
         process.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
     )
@@ -85,21 +91,27 @@ def cached_tracks(read: Callable[[str], bytes | None], key: str) -> Tracks | Non
 
 def key_of(job: Job, entry: Entry, making: Making) -> str:
     """The key of what this model says of the job's clip: of its answer, or of its description."""
-    digest = entry.digest if job.kind == "classify" else described_by(entry.digest)
-    return result_key(job.content, making, model_digest=digest)
+    digest = entry.answers if job.kind == "classify" else described_by(entry.digest)
+    return result_key(job.cached_as, making, model_digest=digest)
 
 
 def recognise(
     process: Process, job: Job, entry: Entry, making: Making, progress: Progress
-) -> tuple[CachedResult, Tracks]:
+) -> tuple[CachedResult, Tracks | None]:
     """Answer afresh, from cached tracks if there are any, and cache the answer."""
-    tracks, clip = tracks_of(process, job, making, progress)
+    film = Film(process, job, making, progress)
+    if entry.follows:
+        tracks, clip = tracks_of(process, film)
+    else:
+        tracks, clip = None, _describe_clip(film.clip)
+    pixels = film.clip if entry.looks and job.media == "clip" else None
     progress.enter("load")
-    seen = process.recogniser(entry).recognise(tracks, report=progress)
+    seen = process.recogniser(entry).recognise(tracks, pixels, report=progress)
     progress.enter("")
     result = CachedResult(
         scores=dict(seen.scores),
         none_of_these=seen.none_of_these,
+        branches=dict(seen.branches),
         attention=np.asarray(seen.attention, np.float16),
         timings_ms=dict(progress.timings_ms),
         **evidence(job, entry, making, tracks, clip),
@@ -109,12 +121,15 @@ def recognise(
 
 
 def evidence(
-    job: Job, entry: Entry, making: Making, tracks: Tracks, clip: Description
+    job: Job, entry: Entry, making: Making, tracks: Tracks | None, clip: Description
 ) -> dict[str, Any]:
     """What a `CachedResult` says of where it comes from; `tracks` are as they were sent or made."""
-    depth = making.depth if making.tracker or tracks.depth is None else None  # as uploads may lack
+    lacking = tracks is not None and tracks.depth is None  # as uploads may
+    depth = making.depth if making.tracker or lacking else None
+    if job.kind != "classify":  # whatever answers, torch describes: examples are compared for long
+        entry = replace(entry, backend=TORCH)
     return {
-        "tracks_key": tracks_key(job.content, making),
+        "tracks_key": tracks_key(job.cached_as, making) if tracks else None,
         "clip": clip,
         "model": entry.told(),
         "points": making.points.to_json() if making.points else None,
@@ -125,48 +140,75 @@ def evidence(
 
 
 def keep(
-    process: Process, job: Job, entry: Entry, making: Making, result: CachedResult, tracks: Tracks
+    process: Process,
+    job: Job,
+    entry: Entry,
+    making: Making,
+    result: CachedResult,
+    tracks: Tracks | None,
 ) -> None:
     """Cache what a model says of a clip, and uploaded tracks with the depth that they may lack."""
     try:
-        if job.media == "tracks":
+        if job.media == "tracks" and tracks and result.tracks_key:
             process.cache.put_tracks(result.tracks_key, tracks.to_bytes(), clip=result.clip)
         process.cache.put(key_of(job, entry, making), result)
     except redis.RedisError as error:  # the answer stands; only its maps are lost
         log.warning("cache not written", error=str(error))
 
 
-def tracks_of(
-    process: Process, job: Job, making: Making, progress: Progress
-) -> tuple[Tracks, Description]:
+@dataclass
+class Film:
+    """The upload of a job; a clip is decoded when it is first asked for, and once."""
+
+    process: Process
+    job: Job
+    making: Making
+    progress: Progress
+
+    @cached_property
+    def clip(self) -> Clip:
+        """As its tracker wants it. Raises ContentGone when it is no longer stored."""
+        by = self.making.tracker.name if self.making.tracker else DEFAULT_TRACKER
+        self.progress("decode", 0.0)
+        content = self.job.content
+        try:
+            with self.process.blobs.local_path(clip_name(content)) as path:
+                return self.process.library.decode(path, by, sha256=content)
+        except FileNotFoundError:
+            raise _gone(content) from None
+
+
+def tracks_of(process: Process, film: Film) -> tuple[Tracks, Description]:
     """The tracks of an upload, and what its clip looks like in an answer."""
+    job, making = film.job, film.making
     if making.tracker is None:
-        progress("decode", 0.0)
+        film.progress("decode", 0.0)
         tracks = _uploaded_tracks(process, job.content)
         return tracks, _describe_tracks(job.content, tracks)
-    key = tracks_key(job.content, making)
+    key = tracks_key(job.cached_as, making)
     if held := _cached_tracks_of_clip(process, key):
         return held
-    clip = decode(process, job.content, making.tracker.name, progress)
-    tracks = _made(process, job, clip, making, progress)
-    description = _describe_clip(clip)
+    tracks = _made(process, film)
+    description = _describe_clip(film.clip)
     try:
         process.cache.put_tracks(
             key,
             tracks.to_bytes(),
             clip=description,
-            followed=followed_key(job.content, making),
+            followed=followed_key(job.cached_as, making),
         )
     except redis.RedisError as error:
         log.warning("cache not written", error=str(error))
     return tracks, description
 
 
-def _made(process: Process, job: Job, clip: Clip, making: Making, progress: Progress) -> Tracks:
+def _made(process: Process, film: Film) -> Tracks:
     """Tracks with depth; where only the depth is another than before, it alone is made anew."""
-    assert making.points  # it is a clip
+    job, clip, making, progress = film.job, film.clip, film.making, film.progress
+    assert making.points  # it is a clip, and its points are followed
     assert making.tracker
-    known = cached_tracks(process.cache.get_followed, followed_key(job.content, making))
+    assert making.depth
+    known = cached_tracks(process.cache.get_followed, followed_key(job.cached_as, making))
     if known is None:
         progress.enter("load")
         choose, tracker = process.points(making.points), process.tracker(making.tracker)
@@ -176,16 +218,6 @@ def _made(process: Process, job: Job, clip: Clip, making: Making, progress: Prog
     tracks = process.library.lift(clip, known, lifter, report=progress)
     progress.enter("")
     return tracks
-
-
-def decode(process: Process, content: str, tracker: str, progress: Progress) -> Clip:
-    """The frames of an uploaded clip as a tracker wants them; ContentGone when it is not stored."""
-    progress("decode", 0.0)
-    try:
-        with process.blobs.local_path(clip_name(content)) as path:
-            return process.library.decode(path, tracker, sha256=content)
-    except FileNotFoundError:
-        raise _gone(content) from None
 
 
 def _uploaded_tracks(process: Process, content: str) -> Tracks:

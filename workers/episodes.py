@@ -70,7 +70,7 @@ class Episode(BaseModel):
     points: str = DEFAULT_POINTS  # of clips; the default of when there was no choice
     tracker: str
     depth: str
-    client: str = ""  # digest of the API key that it belongs to
+    client: str = ""  # id of the API key that it belongs to; empty: made without one
     created_at: float = Field(default_factory=time.time)  # seconds since the epoch
 
 

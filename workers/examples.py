@@ -15,7 +15,7 @@ from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from pointaction.version import PIPELINE_VERSION
 from workers.blobs import example_tracks_name, features_name
-from workers.classify import cached_result, evidence, keep, key_of, making_of, tracks_of
+from workers.classify import Film, cached_result, evidence, keep, key_of, making_of, tracks_of
 from workers.episodes import Episode, Example
 from workers.jobs import ExampleParams, Job, MatchParams
 from workers.logs import logger
@@ -80,8 +80,8 @@ def describe(
     process: Process, job: Job, entry: Entry, head: Used, progress: Progress
 ) -> tuple[Description, CachedResult]:
     """What the model sees in the job's clip; its attention and tracks are cached."""
-    making = making_of(process, job)
-    tracks, clip = tracks_of(process, job, making, progress)
+    making = making_of(process, job, entry)
+    tracks, clip = tracks_of(process, Film(process, job, making, progress))
     progress.enter("load")
     description = process.library.describe(
         process.recogniser(entry), tracks, process.head(head), report=progress
@@ -90,6 +90,7 @@ def describe(
     result = CachedResult(
         scores={},
         none_of_these=None,
+        branches={},
         attention=np.asarray(description.attention, np.float16),
         timings_ms=dict(progress.timings_ms),
         **evidence(job, entry, making, tracks, clip),
@@ -107,7 +108,7 @@ def _asked(
     process: Process, job: Job, entry: Entry, head: Used, progress: Progress
 ) -> tuple[bytes, CachedResult]:
     """What a query is compared by; at once where the clip has been described so before."""
-    making = making_of(process, job)
+    making = making_of(process, job, entry)
     try:
         key = key_of(job, entry, making)
         features = process.cache.get_features(key, _made_by(entry, head))

@@ -9,10 +9,13 @@ hold whatever dies or is delivered twice are Lua scripts, so that each is one st
 - only the holder may move a running job, and a finished job never changes again.
 """
 
+import hashlib
 import json
+import math
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, cast
 
@@ -23,9 +26,12 @@ from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from workers import scripts
+from workers.errors import NoRoom
 from workers.making import Media
-from workers.redis import connect
+from workers.redis import connect, told_apart
 from workers.settings import Settings
+
+_LONGEST_RETRY_S = 3600
 
 
 class State(StrEnum):
@@ -107,6 +113,9 @@ class Job(BaseModel):
     media: Media
     params: dict[str, Any]  # of the kind's class
     request_id: str = ""
+    client: str = ""  # id of the key that it belongs to; empty: it was made without one
+    account: str = ""  # under which it is counted while it is pending; empty: it is not
+    namespace: str = ""  # whose cached results it shares; empty: those of all who have none
 
     state: State = State.QUEUED
     stage: str | None = None
@@ -128,6 +137,9 @@ class Job(BaseModel):
         media: Media,
         params: Params,
         request_id: str = "",
+        client: str = "",
+        account: str = "",
+        namespace: str = "",
     ) -> "Job":
         return cls(
             id=uuid.uuid4().hex,
@@ -136,7 +148,19 @@ class Job(BaseModel):
             media=media,
             params=params.model_dump(),
             request_id=request_id,
+            client=client,
+            account=account,
+            namespace=namespace,
         )
+
+    @property
+    def cached_as(self) -> str:
+        """What stands for the content in keys of the cache: in every namespace something else, so
+        that nobody can learn from an answer, or from how soon it comes, what others have sent.
+        """
+        if not self.namespace:
+            return self.content
+        return hashlib.sha256(f"{self.namespace}\n{self.content}".encode()).hexdigest()
 
     @property
     def seen_by(self) -> ClipParams:
@@ -163,6 +187,15 @@ DEAD = "jobs:dead"  # list of poisoned job ids, newest first
 QUARANTINE = "jobs:quarantine"  # hash content -> job id that poisoned it
 COUNTS = "jobs:counts"  # hash state -> jobs that have entered it, ever
 FRONT = "jobs:front"  # the highest order of arrival that has been claimed
+TOOK = "jobs:took"  # list of seconds that the jobs took that ended last, newest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """For how many jobs there is room; 0: for any number."""
+
+    queued: int = 0  # that wait for a worker, whosever they are
+    pending: int = 0  # of one account that have not ended
 
 
 def events_key(job_id: str) -> str:
@@ -175,8 +208,13 @@ def _key(job_id: str) -> str:
 
 
 def _content_key(content: str) -> str:
-    """A sorted set: jobs made from this content -> when their records expire."""
+    """A sorted set: jobs made from this content, or cached as it -> when their records expire."""
     return f"content:{content}"
+
+
+def _pending_key(account: str) -> str:
+    """A sorted set: jobs of the account that have not ended -> when their records expire."""
+    return f"pending:{account}"
 
 
 class JobStore:
@@ -187,6 +225,7 @@ class JobStore:
         self.ttl_s = ttl_s
         self.lease_s = lease_s
         self.max_attempts = max_attempts
+        self._file = redis.register_script(scripts.FILE)
         self._claim = redis.register_script(scripts.CLAIM)
         self._move = redis.register_script(scripts.MOVE)
         self._renew = redis.register_script(scripts.RENEW)
@@ -206,26 +245,80 @@ class JobStore:
     def _keys(self, job_id: str) -> list[str]:
         return [_key(job_id), events_key(job_id), QUEUED, RUNNING, COUNTS]
 
-    def create(self, job: Job, *, held: bool = False) -> None:
+    def create(self, job: Job, *, held: bool = False, room: Room | None = None) -> None:
         """File a new job: queued, or already finished when its answer was at hand.
 
         One that is `held` waits for something else before it joins the queue by `join_queue`.
+        Raises NoRoom, and files nothing, where a queued one would be more than there is room for.
         """
-        fields: dict[Any, Any] = {name: json.dumps(value) for name, value in _fields(job).items()}
-        content, now = _content_key(job.content), time.time()
-        order = self.redis.incr(ORDER)
-        with self.redis.pipeline(transaction=True) as pipe:
-            pipe.hset(_key(job.id), mapping=fields)
-            pipe.expire(_key(job.id), self.ttl_s)
-            pipe.xadd(events_key(job.id), {"state": job.state.value})
-            pipe.expire(events_key(job.id), self.ttl_s)
-            pipe.zremrangebyscore(content, "-inf", now)  # a popular clip would grow it for ever
-            pipe.zadd(content, {job.id: now + self.ttl_s})
-            pipe.expire(content, self.ttl_s)
-            pipe.hincrby(COUNTS, job.state.value, 1)
-            if job.state is State.QUEUED and not held:
-                pipe.zadd(QUEUED, {job.id: order})
-            pipe.execute()
+        self.create_all([job], held=held, room=room)
+
+    def create_all(
+        self, jobs: Sequence[Job], *, held: bool = False, room: Room | None = None
+    ) -> None:
+        """The same for several of one account, all or none."""
+        if not jobs:
+            return
+        keys, args = [], []
+        for job in jobs:
+            fields = [
+                part for name, value in _fields(job).items() for part in (name, json.dumps(value))
+            ]
+            same = (_content_key(job.content), _content_key(job.cached_as))
+            keys += [_key(job.id), events_key(job.id), *same]
+            args += [job.id, job.state.value, len(fields), *fields]
+        wanted = sum(job.state is State.QUEUED for job in jobs)
+        self._file_if_room(jobs[0].account, wanted, room, held=held, keys=keys, args=args)
+
+    def check_room(self, account: str, wanted: int, room: Room) -> None:
+        """Raises NoRoom if so many more jobs would not be filed now."""
+        self._file_if_room(account, wanted, room)
+
+    def _file_if_room(
+        self,
+        account: str,
+        wanted: int,
+        room: Room | None,
+        *,
+        held: bool = False,
+        keys: Sequence[str] = (),
+        args: Sequence[Any] = (),
+    ) -> None:
+        room = room or Room()
+        mine = room.pending if account else 0
+        counted = [room.queued, mine, wanted, int(bool(account)), int(held), self.ttl_s]
+        shared = [QUEUED, ORDER, COUNTS, _pending_key(account)]
+        with told_apart():
+            answer = self._file(keys=[*shared, *keys], args=[*counted, *args])
+        if not answer:
+            return
+        which, value, position, endings = cast("tuple[str, int, int, int]", answer)
+        if which == "queue":
+            kind, limit = "queue-full", room.queued
+            detail = f"{value} jobs wait, and there is room for {limit}"
+        else:
+            kind, limit = "too-many-pending", mine
+            detail = f"{value} of your jobs have not ended, and you may have {limit}"
+        if wanted > 1:
+            detail += f"; these would be {wanted} more: send fewer at a time"
+        retry_after_s = self._seconds_for(endings)
+        raise NoRoom(
+            kind,
+            f"{detail}; come back in {retry_after_s} s",
+            limit=limit,
+            value=value,
+            position=position,
+            retry_after_s=retry_after_s,
+        )
+
+    def _seconds_for(self, endings: int) -> int:
+        """How long it likely takes until so many jobs have ended, by those that ended last."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.lrange(TOOK, 0, -1)
+            pipe.zcard(RUNNING)
+            took, running = pipe.execute()
+        mean_s = sum(map(float, took)) / len(took) if took else 1.0
+        return min(max(math.ceil(endings * mean_s / max(running, 1)), 1), _LONGEST_RETRY_S)
 
     def join_queue(self, job_id: str) -> bool:
         """Let a held job join the queue, at its end. False when it is not to be queued (any more):
@@ -307,17 +400,20 @@ class JobStore:
         """Stop a queued or running job; its worker notices at the next report."""
         return self._change(job_id, "", State.CANCELLED)
 
-    def delete(self, job: Job) -> bool:
-        """Forget a job. True when no other job holds on to the same content."""
-        content = _content_key(job.content)
+    def delete(self, job: Job) -> set[str]:
+        """Forget a job. Of its `content` and `cached_as`, those that no other job holds on to."""
+        names = {job.content, job.cached_as}
         with self.redis.pipeline(transaction=True) as pipe:
             pipe.delete(_key(job.id), events_key(job.id))
             pipe.zrem(QUEUED, job.id)
             pipe.zrem(RUNNING, job.id)
-            pipe.zrem(content, job.id)
-            pipe.zcount(content, time.time(), "+inf")
-            others = pipe.execute()[-1]
-        return int(others) == 0
+            pipe.zrem(_pending_key(job.account), job.id)
+            for name in names:
+                pipe.zrem(_content_key(name), job.id)
+            for name in names:
+                pipe.zcount(_content_key(name), time.time(), "+inf")
+            others = pipe.execute()[-len(names) :]
+        return {name for name, count in zip(names, others, strict=True) if not count}
 
     def lost(self) -> list[str]:
         """Up to 100 running jobs whose lease has ended: their worker died. Deliver them again."""
@@ -369,7 +465,7 @@ class JobStore:
             fields |= {"state": state.value, "finished_at": time.time()}
         pairs = [part for name, value in fields.items() for part in (name, json.dumps(value))]
         args = [holder, job_id, state.value if state else "", *pairs]
-        return bool(self._move(keys=self._keys(job_id), args=args))
+        return bool(self._move(keys=[*self._keys(job_id), TOOK], args=args))
 
 
 def _fields(job: Job) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pointaction.clip import Clip
 from pointaction.depth.base import Lifter
 from pointaction.depth.lifters import LIFTERS
 from pointaction.fewshot.heads import HEADS
+from pointaction.models.backends import BACKENDS
 from pointaction.models.catalog import Entry
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import POINTS, Choose
@@ -106,10 +107,15 @@ class PointAction:
 
         return lift_clip(clip, tracks, lifter, report=report)
 
-    def load(self, model: str) -> Recogniser:
+    def load(self, model: str, backend: str) -> Recogniser:
         from pointaction.pipeline import Recogniser as Loaded
+        from pointaction.recognisers import open_recogniser
 
-        return Loaded.load(self.settings.model_store, model)
+        opened = open_recogniser(self.settings.model_store, model, device=self.settings.device)
+        if not isinstance(opened, Loaded):  # it looks at pixels, and has no choice
+            return opened
+        asked = BACKENDS[backend].open(opened.model, opened.entry, self.settings.data_dir)
+        return Loaded(opened.entry, opened.model, asked)
 
     def open_head(self, name: str) -> Matcher:
         return HEADS[name].open(self.settings.model_store, self.settings.running)
@@ -119,7 +125,8 @@ class PointAction:
     ) -> Description:
         from pointaction.fewshot.track_features import look
         from pointaction.pipeline import Recogniser as Loaded
-        from pointaction.pipeline import enter, lift
+        from pointaction.pipeline import lift
+        from pointaction.stages import enter
 
         assert isinstance(model, Loaded)  # ours, from `load`
         tracks = lift(tracks, report=report)
@@ -155,3 +162,8 @@ class PointAction:
         from pointaction.explain.overlay import write_overlay
 
         write_overlay(path, frames, tracks, weights, format=format)
+
+    def draw_heat(self, path: Path, clip: Clip, maps: NDArray[np.float32], *, format: str) -> None:
+        from pointaction.explain.heat_overlay import write_heat
+
+        write_heat(path, clip.frames, clip.times, maps, format=format)

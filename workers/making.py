@@ -21,13 +21,19 @@ class Making:
     """Who chooses how many points of a clip, who follows them, and who gives them depth.
 
     An uploaded tracks file was made elsewhere: nobody is known to have chosen or followed its
-    points, which are as many as they are, and it gets looming depth if it comes without any.
+    points, which are as many as they are, and it gets looming depth if it comes without any. For a
+    model that looks at pixels alone no tracks are made.
     """
 
     points: Used | None
     tracker: Used | None
-    depth: Used
+    depth: Used | None
     tracks: int
+
+    @classmethod
+    def none(cls) -> "Making":
+        """Of no tracks."""
+        return cls(points=None, tracker=None, depth=None, tracks=0)
 
     @classmethod
     def of(
@@ -50,6 +56,8 @@ class Making:
         """By what the answer of a finished job says, whatever is installed now."""
         if media == "tracks":
             return cls.of(settings, media, points="", tracker="", depth="")
+        if result["tracker"] is None:
+            return cls.none()
         # An older answer does not say: there was no choice.
         random = POINTS[DEFAULT_POINTS].used(settings.model_store, settings.running)
         points = result.get("points", random.to_json())
@@ -63,7 +71,7 @@ class Making:
 
 def makings_of(settings: Settings, media: Media) -> set[Making]:
     """Every way there is here."""
-    found = set()
+    found = {Making.none()}
     for points, tracker, depth in product(POINTS, TRACKERS, LIFTERS):
         with suppress(UnknownModel):
             found.add(Making.of(settings, media, points=points, tracker=tracker, depth=depth))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pointaction.clip import Clip
 from pointaction.depth.base import Lifter
 from pointaction.methods import Used
+from pointaction.models.backends import computed
 from pointaction.models.catalog import Entry, find
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import Choose
@@ -40,20 +41,24 @@ Report = Callable[[str, float], None]  # stage, overall progress 0 to 1; raises 
 
 
 class Recognition(Protocol):
-    """As `pointaction.pipeline.Recognition`."""
+    """As `pointaction.recognition.Recognition`."""
 
     @property
     def scores(self) -> dict[str, float]: ...  # every label, the best first
     @property
     def none_of_these(self) -> bool | None: ...  # None: the model is not calibrated
     @property
-    def attention(self) -> NDArray[np.float32]: ...  # (heads, N), each row sums to 1
+    def attention(self) -> NDArray[np.float32]: ...  # (heads, N) or (heads, T, h, w)
     @property
-    def tracks(self) -> Tracks: ...  # with depth
+    def tracks(self) -> Tracks | None: ...  # with depth
+    @property
+    def branches(self) -> Mapping[str, dict[str, float]]: ...  # the scores of each alone
 
 
 class Recogniser(Protocol):
-    def recognise(self, tracks: Tracks, *, report: Report) -> Recognition: ...
+    def recognise(
+        self, tracks: Tracks | None, clip: Clip | None, *, report: Report
+    ) -> Recognition: ...
 
 
 class Description(Protocol):
@@ -88,7 +93,7 @@ class Library(Protocol):
     """What a worker asks of the library. Raises pointaction.errors.PointActionError."""
 
     def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip: ...
-    def load(self, model: str) -> Recogniser: ...
+    def load(self, model: str, backend: str) -> Recogniser: ...
     def open_head(self, name: str) -> Matcher: ...
     def describe(
         self, model: Recogniser, tracks: Tracks, head: Matcher, *, report: Report
@@ -114,6 +119,9 @@ class Library(Protocol):
         weights: NDArray[np.float32],
         *,
         format: str,
+    ) -> None: ...
+    def draw_heat(
+        self, path: Path, clip: Clip, maps: NDArray[np.float32], *, format: str
     ) -> None: ...
 
 
@@ -150,11 +158,16 @@ class Process:
 
     def entry(self, model: str) -> Entry:
         """What the catalogue says now; UnknownModel when it has no such name."""
-        return find(self.settings.model_store, model)
+        entry = find(self.settings.model_store, model)
+        return computed(entry, self.settings.backend, self.settings.data_dir)
 
     def recogniser(self, entry: Entry) -> Recogniser:
         """The model in memory: of this version, whatever its name means by now."""
-        return self._kept(entry.name, entry.digest, lambda _: self.library.load(entry.pinned))
+        return self._kept(
+            entry.name,
+            entry.answers,
+            lambda _: self.library.load(entry.pinned, entry.backend),
+        )
 
     def points(self, used: Used) -> Choose:
         """What chooses points, in memory."""

@@ -1,10 +1,15 @@
 """Connections to Redis that give up quickly, so that a web request never hangs on a dead server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 
 TIMEOUT_S = 2.0
+_REFUSED = {"-OOM ": OutOfMemoryError, "-READONLY ": ReadOnlyError, "-MISCONF ": ReadOnlyError}
 
 
 def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
@@ -19,6 +24,21 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
 def connect_bytes(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
     """As `connect`, for values that are not text."""
     return _client(url, timeout_s, decode=False)
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """What keeps a script from writing, as the error that a command would raise.
+
+    Redis 6 wraps it in the words of an error in the script.
+    """
+    try:
+        yield
+    except ResponseError as error:
+        for word, kind in _REFUSED.items():
+            if word in str(error):
+                raise kind(str(error)) from error
+        raise
 
 
 def _client(url: str, timeout_s: float, *, decode: bool) -> Redis:

@@ -21,7 +21,7 @@ from workers.making import Making
 from workers.redis import connect_bytes
 from workers.settings import Settings
 
-_MAGIC = b"PAR4"  # changes with the layout below
+_MAGIC = b"PAR5"  # changes with the layout below
 _HEADER = struct.Struct(">4sI")  # magic, length of the JSON part
 
 
@@ -55,13 +55,14 @@ class CachedResult:
 
     scores: dict[str, float]  # every label, the best first
     none_of_these: bool | None  # None: the model is not calibrated
-    attention: NDArray[np.float16]  # (heads, N), each row sums to 1
-    tracks_key: str
+    branches: dict[str, dict[str, float]]  # the same of each branch alone, where there are any
+    attention: NDArray[np.float16]  # (heads, N) or (heads, T, h, w), each head's sums to 1
+    tracks_key: str | None  # None: no points were followed
     clip: dict[str, Any]  # sha256, duration_s, frames, width, height
     model: dict[str, Any]  # name, version, digest, licence
-    points: dict[str, Any] | None  # the same of what chose them; None: the tracks were uploaded
-    tracker: dict[str, Any] | None  # the same; None: the tracks were uploaded
-    depth: dict[str, Any] | None  # None: it came with uploaded tracks
+    points: dict[str, Any] | None  # the same of what chose them; None: not chosen here
+    tracker: dict[str, Any] | None  # the same; None: nothing was followed here
+    depth: dict[str, Any] | None  # None: it came with uploaded tracks, or there are none
     notes: list[str]
     timings_ms: dict[str, float]  # of the job that made it
 
@@ -69,6 +70,7 @@ class CachedResult:
         head = {
             "scores": self.scores,
             "none_of_these": self.none_of_these,
+            "branches": self.branches,
             "shape": self.attention.shape,
             "tracks_key": self.tracks_key,
             "clip": self.clip,
@@ -181,19 +183,32 @@ def answer(
     job_id: str, result: CachedResult, *, top_k: int, attention: bool, cached: bool
 ) -> dict[str, Any]:
     """The `Result` of the HTTP contract, as plain JSON values."""
-    best = sorted(result.scores.items(), key=lambda pair: -pair[1])[:top_k]
     return {
         **seen(job_id, result, attention=attention),
-        "predictions": [{"label": label, "score": score} for label, score in best],
+        "predictions": best(result.scores, top_k),
         "none_of_these": result.none_of_these,
+        "branches": {name: best(scores, top_k) for name, scores in result.branches.items()},
         "cached": cached,
     }
 
 
+def best(scores: dict[str, float], top_k: int) -> list[dict[str, Any]]:
+    """The labels that are most likely, the best first."""
+    pairs = sorted(scores.items(), key=lambda pair: -pair[1])[:top_k]
+    return [{"label": label, "score": score} for label, score in pairs]
+
+
 def seen(job_id: str, result: CachedResult, *, attention: bool) -> dict[str, Any]:
     """What every answer about a clip has: who looked at it, and how."""
-    heads, tracks = result.attention.shape
-    link = {"heads": heads, "tracks": tracks, "href": f"/jobs/{job_id}/attention"}
+    heads, *over = result.attention.shape
+    link = {
+        "heads": heads,
+        "tracks": over[0] if len(over) == 1 else None,
+        "maps": dict(zip(("frames", "rows", "columns"), over, strict=True))
+        if len(over) == 3
+        else None,
+        "href": f"/jobs/{job_id}/attention",
+    }
     return {
         "job": job_id,
         "clip": result.clip,

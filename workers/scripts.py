@@ -6,7 +6,63 @@ local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
 """
 
-CLAIM = f"""{_NOW}
+# A job that has come to its end is no longer pending. Who knows its id alone need not know whose it
+# is: its record does.
+_ENDED = """
+local function ended(record, id)
+  local account = redis.call('HGET', record, 'account')
+  if account and account ~= '""' then
+    redis.call('ZREM', 'pending:' .. cjson.decode(account), id)
+  end
+end
+"""
+
+# All of the jobs are filed, or none. KEYS: queued, order, counts, pending of the account; then for
+# each its record, its events and the two sets of those with the same content. ARGV: room in the
+# queue, room among the pending, how many want in, 1 if they are counted, 1 if they are held, TTL;
+# then for each its id, its state, how many field names and values, and these.
+FILE = f"""{_NOW}
+local wanted, ttl = tonumber(ARGV[3]), tonumber(ARGV[6])
+local waiting, room = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[1])
+if room > 0 and wanted > 0 and waiting + wanted > room then
+  return {{'queue', waiting, waiting, waiting + wanted - room}}
+end
+local alive = string.format('(%.6f', now)
+local pending, mine = redis.call('ZCOUNT', KEYS[4], alive, '+inf'), tonumber(ARGV[2])
+if mine > 0 and wanted > 0 and pending + wanted > mine then
+  local over = math.min(pending + wanted - mine, pending)
+  local last = redis.call('ZRANGEBYSCORE', KEYS[4], alive, '+inf', 'LIMIT', over - 1, 1)[1]
+  local ahead = last and redis.call('ZRANK', KEYS[1], last) or 0
+  return {{'pending', pending, ahead, ahead + 1}}
+end
+local ends = string.format('%.6f', now + ttl)
+local key, arg = 5, 7
+while arg <= #ARGV do
+  local id, state, size = ARGV[arg], ARGV[arg + 1], tonumber(ARGV[arg + 2])
+  -- First what a full Redis refuses: after a first write it refuses a script nothing.
+  redis.call('HSET', KEYS[key], unpack(ARGV, arg + 3, arg + 2 + size))
+  redis.call('EXPIRE', KEYS[key], ttl)
+  redis.call('XADD', KEYS[key + 1], '*', 'state', state)
+  redis.call('EXPIRE', KEYS[key + 1], ttl)
+  for same = key + 2, key + 3 do
+    redis.call('ZREMRANGEBYSCORE', KEYS[same], '-inf', now)  -- or a popular clip's would grow on
+    redis.call('ZADD', KEYS[same], ends, id)
+    redis.call('EXPIRE', KEYS[same], ttl)
+  end
+  redis.call('HINCRBY', KEYS[3], state, 1)
+  if state == 'queued' then
+    if ARGV[4] == '1' then
+      redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
+      redis.call('ZADD', KEYS[4], ends, id); redis.call('EXPIRE', KEYS[4], ttl)
+    end
+    if ARGV[5] == '0' then redis.call('ZADD', KEYS[1], redis.call('INCR', KEYS[2]), id) end
+  end
+  key, arg = key + 4, arg + 3 + size
+end
+return {{}}
+"""
+
+CLAIM = f"""{_NOW}{_ENDED}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then
   redis.call('ZREM', KEYS[3], ARGV[1]); redis.call('ZREM', KEYS[4], ARGV[1])
@@ -28,6 +84,7 @@ if attempts >= tonumber(ARGV[4]) then
   redis.call('ZREM', KEYS[4], ARGV[1])
   redis.call('HSET', KEYS[1], 'state', '"failed"', 'holder', '', 'problem', ARGV[5],
              'finished_at', string.format('%.6f', now))
+  ended(KEYS[1], ARGV[1])
   redis.call('HINCRBY', KEYS[5], 'failed', 1)
   redis.call('LPUSH', KEYS[7], ARGV[1]); redis.call('LTRIM', KEYS[7], 0, 999)
   redis.call('HSET', KEYS[8], cjson.decode(redis.call('HGET', KEYS[1], 'content')), ARGV[1])
@@ -44,7 +101,7 @@ redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 'mine'
 """
 
-MOVE = """
+MOVE = f"""{_NOW}{_ENDED}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 0 end
 if state ~= '"queued"' and state ~= '"running"' then return 0 end
@@ -53,6 +110,12 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 if ARGV[3] ~= '' then
   redis.call('ZREM', KEYS[3], ARGV[2]); redis.call('ZREM', KEYS[4], ARGV[2])
   redis.call('HINCRBY', KEYS[5], ARGV[3], 1)
+  ended(KEYS[1], ARGV[2])
+  local began = tonumber(redis.call('HGET', KEYS[1], 'started_at'))
+  if began and ARGV[1] ~= '' then
+    redis.call('LPUSH', KEYS[6], string.format('%.6f', now - began))
+    redis.call('LTRIM', KEYS[6], 0, 31)
+  end
 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 256, '*', 'state', ARGV[3])
 redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))

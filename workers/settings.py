@@ -11,6 +11,7 @@ from pointaction.choices import chosen
 from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
 from pointaction.errors import InputError
 from pointaction.methods import Precision, Running
+from pointaction.models.backends import AUTO, Wish
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     depth: str = DEFAULT_DEPTH
     device: str = "cpu"  # of the networks that make tracks: cpu, cuda, cuda:1
     precision: Precision = "float32"  # of their large products
+    backend: Wish = AUTO  # what computes models of tracks; auto: as `models tune` found
     threads: int = 0  # torch and OpenCV threads per worker process; 0: as many as cores
 
     max_duration_s: float = 60.0

@@ -13,7 +13,14 @@ from structlog.contextvars import bind_contextvars
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
 from service import fields
 from service.answers import EpisodeAnswer, JobAnswer, Likeness
-from service.dependencies import CallerDep, EpisodeDep, PatienceDep, Resources, ResourcesDep
+from service.dependencies import (
+    CallerDep,
+    EpisodeDep,
+    PatienceDep,
+    Resources,
+    ResourcesDep,
+    VisitorDep,
+)
 from service.outcomes import APPLIED, LATER, finished, unsuccessful
 from service.samples import samples_of
 from service.settings import ServiceSettings
@@ -79,7 +86,7 @@ async def create(request: Request, caller: CallerDep, resources: ResourcesDep) -
     """
     async with _examples(request, resources, _TAUGHT) as batch:
         plan = _plan(batch.fields, resources.settings, caller)
-        samples = await run_sync(samples_of, batch, resources.store)
+        samples = await run_sync(samples_of, batch, resources.store, caller.visitor.client)
         episode = await run_sync(resources.episodes.create, plan, samples, caller)
     answer = await run_sync(_told, episode, resources)
     headers = {"Location": f"/episodes/{episode.id}"}
@@ -87,9 +94,9 @@ async def create(request: Request, caller: CallerDep, resources: ResourcesDep) -
 
 
 @router.get("")
-def list_episodes(caller: CallerDep, resources: ResourcesDep) -> list[EpisodeAnswer]:
+def list_episodes(visitor: VisitorDep, resources: ResourcesDep) -> list[EpisodeAnswer]:
     """Those that were made with the same API key, the newest first."""
-    found = resources.episodes.records.of_client(caller.client)
+    found = resources.episodes.records.of_client(visitor.client)
     return [_told(episode, resources) for episode in found]
 
 
@@ -114,7 +121,7 @@ async def add(
     One that is there already changes nothing, but one that has failed is tried again.
     """
     async with _examples(request, resources, {}) as batch:
-        samples = await run_sync(samples_of, batch, resources.store)
+        samples = await run_sync(samples_of, batch, resources.store, caller.visitor.client)
         await run_sync(resources.episodes.add, episode, samples, caller)
     return await run_sync(_told, episode, resources)
 
@@ -200,7 +207,7 @@ def _plan(given: dict[str, str], settings: ServiceSettings, caller: Caller) -> E
         points=by.points,
         tracker=by.tracker,
         depth=by.depth,
-        client=caller.client,
+        client=caller.visitor.client,
     )
 
 

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Header
+from numpy.typing import NDArray
 from sse_starlette import EventSourceResponse
 from starlette.responses import JSONResponse, Response
 
 from pointaction.tracks import Tracks
-from service.answers import AttentionAnswer, JobAnswer
+from service.answers import AttentionAnswer, JobAnswer, MapsAnswer
 from service.dependencies import JobDep, ResourcesDep
 from service.events import last_event_id
 from service.preferences import choose
@@ -77,7 +78,7 @@ async def events(
 
 @router.get(
     "/attention",
-    response_model=AttentionAnswer,
+    response_model=AttentionAnswer | MapsAnswer,
     responses={
         200: {"content": {NPZ: _BINARY}, "headers": {"Vary": {"schema": {"type": "string"}}}}
     },
@@ -85,13 +86,20 @@ async def events(
 def attention(
     job: JobDep, resources: ResourcesDep, accept: Annotated[str | None, Header()] = None
 ) -> Response:
-    """The weight of every track in every head, with the tracks: JSON or npz by `Accept`."""
+    """Where the model looked, in every head: JSON or npz by `Accept`.
+
+    The weight of every track, with the tracks; of a model that looks at pixels alone, maps.
+    """
     media_type = choose(accept, ["application/json", NPZ])
     known = resources.remains.result(job)
+    npz = {"Vary": "Accept", "Content-Disposition": _attachment(job, "attention.npz")}
+    if known.tracks_key is None:
+        if media_type == NPZ:
+            return Response(_maps_as_npz(known), headers=npz, media_type=NPZ)
+        return JSONResponse(_maps_as_json(job, known), headers={"Vary": "Accept"})
     tracks = Tracks.load(io.BytesIO(resources.remains.tracks_file(job)))
     if media_type == NPZ:
-        headers = {"Vary": "Accept", "Content-Disposition": _attachment(job, "attention.npz")}
-        return Response(_as_npz(known, tracks), headers=headers, media_type=NPZ)
+        return Response(_as_npz(known, tracks), headers=npz, media_type=NPZ)
     return JSONResponse(_as_json(job, known, tracks), headers={"Vary": "Accept"})
 
 
@@ -132,13 +140,43 @@ def _as_json(job: Job, known: CachedResult, tracks: Tracks) -> dict[str, Any]:
 
 
 def _as_npz(known: CachedResult, tracks: Tracks) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
+    return _npz(
         weights=known.attention.astype(np.float32),
         xy=tracks.xy,
         visible=tracks.visible,
         times=tracks.times,
         size=np.array(tracks.size, np.int32),
     )
+
+
+def _maps_as_json(job: Job, known: CachedResult) -> dict[str, Any]:
+    heads, frames, rows, columns = known.attention.shape
+    return {
+        "job": job.id,
+        "heads": heads,
+        "frames": frames,
+        "rows": rows,
+        "columns": columns,
+        "size": [known.clip["height"], known.clip["width"]],
+        "times": _times(known).round(4).tolist(),
+        "weights": known.attention.astype(np.float64).round(7).tolist(),
+    }
+
+
+def _maps_as_npz(known: CachedResult) -> bytes:
+    return _npz(
+        weights=known.attention.astype(np.float32),
+        times=_times(known),
+        size=np.array([known.clip["height"], known.clip["width"]], np.int32),
+    )
+
+
+def _times(known: CachedResult) -> NDArray[np.float64]:
+    """Of the maps, seconds: they are evenly spread over the clip."""
+    return np.linspace(0, float(known.clip["duration_s"]), known.attention.shape[1])
+
+
+def _npz(**arrays: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()

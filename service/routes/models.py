@@ -1,9 +1,11 @@
 """Which models, ways to choose points, trackers and depths there are."""
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 
+from pointaction.appearance.installed import expect_backbone
 from pointaction.depth.lifters import LIFTERS
 from pointaction.errors import UnknownModel
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS, TrainedHead
@@ -59,9 +61,18 @@ def _describe(
     return ModelAnswer.of(
         entry,
         default=entry.pinned == default,
-        installed=(resources.settings.model_store / entry.file).is_file(),
+        installed=_installed(resources.settings.model_store, entry),
         loaded=not loaded.isdisjoint((entry.name, entry.pinned)),
     )
+
+
+def _installed(store: Path, entry: Entry) -> bool:
+    """With what it looks through."""
+    try:
+        expect_backbone(store, entry)
+    except UnknownModel:
+        return False
+    return (store / entry.file).is_file()
 
 
 def _methods(resources: Resources, loaded: set[str]) -> list[MethodAnswer]:

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from service.answers import JobAnswer
 from service.blob_response import BlobResponse
-from service.dependencies import JobDep, PatienceDep, ResourcesDep
+from service.dependencies import JobDep, PatienceDep, ResourcesDep, VisitorDep
 from service.outcomes import finished, unsuccessful
+from service.submissions import Caller
 from workers.jobs import State
 
 router = APIRouter(tags=["jobs"])
@@ -35,6 +36,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 async def overlay(
     request: Request,
     job: JobDep,
+    visitor: VisitorDep,
     patience: PatienceDep,
     resources: ResourcesDep,
     head: Annotated[str, Query(description="`mean`, or the number of a head from 0")] = "mean",
@@ -53,7 +55,7 @@ async def overlay(
         job,
         head=head,
         format=format,
-        request_id=request.state.request_id,
+        caller=Caller(visitor=visitor, request_id=request.state.request_id),
     )
     found = await run_sync(find)
     if not isinstance(found, str):

@@ -22,9 +22,10 @@ WEIGHTS = b"weights"
 
 @pytest.fixture(scope="session")
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the model `tiny`, the head `strm`, and `planned`, whose weights are not there.
+    """A store with the model `tiny`, the heads `strm` and `trokens`, and `planned`.
 
-    `planned` is calibrated, and less sure of `SCORES` than it would have to be.
+    The weights of `planned` are not there; it is calibrated, and less sure of `SCORES` than it
+    would have to be.
     """
     store = tmp_path_factory.mktemp("model_store")
     (store / "labels.txt").write_text("\n".join(SCORES))
@@ -33,7 +34,8 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibration = Calibration(temperature=2.0, threshold=0.75, score="sureness")
     calibration.save(store / "calibration.json")
     planned = _table("planned", "0" * 64) + '\ncalibration = "calibration.json"'
-    tables = [_table("tiny", digest), _table("strm", digest, task="fewshot"), planned]
+    heads = [_table(name, digest, task="fewshot") for name in ("strm", "trokens")]
+    tables = [_table("tiny", digest), *heads, planned]
     (store / "catalog.toml").write_text("\n".join(tables))
     return store
 
@@ -66,6 +68,9 @@ def settings(redis_servers: RedisServers, data_dir: Path, model_store: Path) -> 
         blob_url=str(data_dir / "blobs"),
         max_upload_mb=0.25,
         api_keys=SecretStr(""),
+        open=True,  # the test client comes from nowhere
+        submits_per_minute=0,
+        reads_per_minute=0,
     )
 
 

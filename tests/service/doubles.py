@@ -11,6 +11,7 @@ import numpy as np
 
 from pointaction.fewshot.heads import HEADS
 from pointaction.models import catalog
+from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
 from service.settings import ServiceSettings
 from workers.blobs import BlobStore, clip_name, features_name, overlay_name
@@ -189,16 +190,16 @@ class PlayedWorker:
         self, job: Job, *, scores: dict[str, float] | None = None, none_of_these: bool | None = None
     ) -> CachedResult:
         """What the job's model sees in three tracks, cached under the job's key."""
-        entry, by = catalog.find(self.settings.model_store, job.seen_by.model), job.seen_by
-        making = Making.of(
-            self.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
-        )
+        entry = catalog.find(self.settings.model_store, job.seen_by.model)
+        making = self._making(job, entry)
         tracks = three_tracks()
+        heads = (ATTENTION_HEADS, 3) if entry.follows else (ATTENTION_HEADS, 2, 3, 4)
         found = CachedResult(
             scores=scores or {},
             none_of_these=none_of_these,
-            attention=np.full((ATTENTION_HEADS, 3), 1 / 3, np.float16),
-            tracks_key=tracks_key(job.content, making),
+            branches={"motion": scores} if scores and entry.follows and entry.looks else {},
+            attention=np.full(heads, 1 / np.prod(heads[1:]), np.float16),
+            tracks_key=tracks_key(job.cached_as, making) if entry.follows else None,
             clip={
                 "sha256": job.content,
                 "duration_s": tracks.duration_s,
@@ -209,13 +210,22 @@ class PlayedWorker:
             model=entry.told(),
             points=making.points.to_json() if making.points else None,
             tracker=making.tracker.to_json() if making.tracker else None,
-            depth=making.depth.to_json(),
-            notes=entry.notes(making.depth.name),
+            depth=making.depth.to_json() if making.depth else None,
+            notes=entry.notes(making.depth.name if making.depth else None),
             timings_ms={"decode": 12.5, "track": 30.0},
         )
-        self.results.put_tracks(found.tracks_key, tracks.to_bytes())
+        if found.tracks_key:
+            self.results.put_tracks(found.tracks_key, tracks.to_bytes())
         self.results.put(key_of(job, entry, making), found)
         return found
+
+    def _making(self, job: Job, entry: Entry) -> Making:
+        by = job.seen_by
+        if not entry.follows:
+            return Making.none()
+        return Making.of(
+            self.settings, job.media, points=by.points, tracker=by.tracker, depth=by.depth
+        )
 
     def _draw(self, job: Job, params: OverlayParams) -> None:
         of = self.store.get(params.of)

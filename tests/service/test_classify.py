@@ -29,6 +29,7 @@ def test_a_clip_comes_back_as_labels(client: TestClient) -> None:
     assert result["attention"] == {
         "heads": 2,
         "tracks": 3,
+        "maps": None,
         "href": f"/jobs/{result['job']}/attention",
     }
     assert result["cached"] is False

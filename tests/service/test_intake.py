@@ -13,7 +13,7 @@ from tests.service.requests import problem, send
 @pytest.fixture
 def guarded(settings: ServiceSettings, worker: PlayedWorker) -> Iterator[TestClient]:
     """A service with the keys `one` and `two`."""
-    keys = settings.model_copy(update={"api_keys": SecretStr("one, two")})
+    keys = settings.model_copy(update={"api_keys": SecretStr("one, two"), "open": False})
     with TestClient(create_app(keys, queue=worker)) as client:
         yield client
 

@@ -118,7 +118,7 @@ def test_a_stated_length_over_the_limit_is_refused_unread(port: int) -> None:
 
 def test_who_hangs_up_midway_leaves_nothing(port: int, data: Path) -> None:
     with socket.create_connection(("127.0.0.1", port)) as caller:
-        head = f"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT // 2}\r\n"
+        head = f"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {LIMIT // 2}\r\n"
         head += f"Content-Type: {BOUNDARY['Content-Type']}\r\n\r\n"
         caller.sendall(head.encode() + OPENING + CLIP + bytes(100_000))
         assert eventually(lambda: len(uploads(data)) == 1)

@@ -76,7 +76,7 @@ def test_trackers_and_depths_are_listed_with_how_to_get_them(pulled: TestClient)
 def test_what_the_catalogue_does_not_know_cannot_be_chosen_from(client: TestClient) -> None:
     names = [one["name"] for one in client.get("/models").json()]
     assert names == [
-        *("tiny", "strm", "planned"),
+        *("tiny", "strm", "trokens", "planned"),
         *("random", "grid", "semantic"),
         *("lucas-kanade", "looming"),
         *("prototype", "linear-probe", "otam", "sets", "trx"),
@@ -100,7 +100,7 @@ def test_what_is_not_installed_is_refused_before_a_job_is_made(
     pulled: TestClient, worker: PlayedWorker
 ) -> None:
     document = problem(send(pulled, depth="video-depth-anything-small"))
-    assert (document["kind"], document["status"]) == ("not-installed", 501)
+    assert (document["kind"], document["status"]) == ("not-installed", 422)
     assert "pointaction models pull video-depth-anything-small" in document["detail"]
     assert worker.submitted == []
 

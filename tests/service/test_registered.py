@@ -37,7 +37,7 @@ def test_a_model_is_offered_from_the_next_request_on(
     try:
         register(model_store, entry, weights, "# own")
         names = [model["name"] for model in client.get("/models").json()]
-        assert names[:4] == ["tiny", "strm", "planned", "own"]
+        assert names[:5] == ["tiny", "strm", "trokens", "planned", "own"]
         own = client.get("/models/own").json()
         assert own["installed"]
         assert own["labels"] == list(tiny.labels)

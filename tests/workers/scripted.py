@@ -20,7 +20,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -52,11 +52,12 @@ class Seen:
     scores: dict[str, float]
     none_of_these: bool | None
     attention: NDArray[np.float32]
-    tracks: Tracks
+    tracks: Tracks | None
+    branches: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class ScriptedRecogniser:
-    def recognise(self, tracks: Tracks, *, report: Report) -> Recognition:
+    def recognise(self, tracks: Tracks | None, clip: Clip | None, *, report: Report) -> Recognition:
         report("classify", 0.9)
         heads = np.array([[0.25, 0.75], [1.0, 0.0]], np.float32)
         return Seen(scores=SCORES, none_of_these=True, attention=heads, tracks=tracks)
@@ -170,7 +171,7 @@ class ScriptedLibrary:
     def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks:
         return lifter.lift(clip, tracks)
 
-    def load(self, model: str) -> Recogniser:
+    def load(self, model: str, backend: str) -> Recogniser:
         return ScriptedRecogniser()
 
     def open_head(self, name: str) -> Matcher:
@@ -206,6 +207,9 @@ class ScriptedLibrary:
     ) -> None:
         ground = "black" if frames is None else f"{len(frames)} frames"
         path.write_text(f"{format} of {len(tracks.xy)} tracks on {ground}, {weights.tolist()}")
+
+    def draw_heat(self, path: Path, clip: Clip, maps: NDArray[np.float32], *, format: str) -> None:
+        path.write_text(f"{format} of {len(maps)} maps on {len(clip.frames)} frames")
 
 
 def two_tracks() -> Tracks:

@@ -81,7 +81,7 @@ def test_a_clip_and_its_own_tracks_file_give_the_same_answer_and_drawings(
     assert {"decode", "track", "lift", "classify", "explain"} <= set(job.timings_ms)
     cached = bench.cache.get(bench.key(job))
     assert cached is not None
-    file = bench.cache.get_tracks(cached.tracks_key)
+    file = bench.cache.get_tracks(cached.tracks_key or "")
     assert file is not None
     np.testing.assert_allclose(cached.attention.sum(axis=1), 1, atol=0.01)
 
@@ -150,7 +150,7 @@ def test_tracks_in_the_cache_are_a_whole_tracks_file(bench: Bench, tmp_path: Pat
     cached = bench.cache.get(bench.key(job))
     assert cached is not None
     path = tmp_path / "again.tracks.npz"
-    path.write_bytes(bench.cache.get_tracks(cached.tracks_key) or b"")
+    path.write_bytes(bench.cache.get_tracks(cached.tracks_key or "") or b"")
     tracks = Tracks.load(path)
     moved = (tracks.xy[:, -1] - tracks.xy[:, 0])[tracks.visible.all(axis=1)]
     assert tracks.depth is not None

@@ -43,7 +43,12 @@ def test_of_uploaded_tracks_nobody_knows_who_chose_them(settings: Settings) -> N
     made = Making.of(settings, "tracks", **NAMES)
     assert (made.points, made.tracker, made.tracks) == (None, None, 0)
     assert Making.behind(settings, "tracks", told(made)) == made
-    assert makings_of(settings, "tracks") == {made}
+    assert makings_of(settings, "tracks") == {made, Making.none()}
+
+
+def test_for_a_model_that_looks_at_pixels_alone_none_are_made(settings: Settings) -> None:
+    made = Making.none()
+    assert Making.behind(settings, "clip", told(made)) == made
 
 
 def test_what_is_not_there_is_refused(settings: Settings) -> None:
@@ -54,7 +59,8 @@ def test_what_is_not_there_is_refused(settings: Settings) -> None:
 
 
 def test_every_way_that_is_installed_is_listed(settings: Settings) -> None:
-    """Three ways to choose points, each followed by Lucas-Kanade; then by CoTracker3 too."""
-    assert len(makings_of(settings, "clip")) == 3
+    """Three ways to choose points, each followed by Lucas-Kanade, then by CoTracker3 too; none."""
+    assert len(makings_of(settings, "clip")) == 3 + 1
     pretend(settings.model_store, "cotracker3")
-    assert len(makings_of(settings, "clip")) == 3 * 3  # cotracker-reference runs on its weights
+    # cotracker-reference runs on the same weights
+    assert len(makings_of(settings, "clip")) == 3 * 3 + 1

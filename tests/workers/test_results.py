@@ -23,6 +23,7 @@ CLIP = {"sha256": "c" * 64, "duration_s": 1.5, "frames": 30, "width": 320, "heig
 RESULT = CachedResult(
     scores={"waving": 0.7, "falling": 0.2, "still": 0.1},
     none_of_these=False,
+    branches={"motion": {"waving": 0.6, "still": 0.4}},
     attention=np.array([[0.25, 0.75], [1, 0]], np.float16),
     tracks_key="t" * 64,
     clip=CLIP,
@@ -178,7 +179,10 @@ def test_the_answer_shows_what_was_asked_for() -> None:
         "predictions": [{"label": "waving", "score": 0.7}, {"label": "falling", "score": 0.2}],
         "none_of_these": False,
         "notes": ["a word of caution"],
-        "attention": {"heads": 2, "tracks": 2, "href": "/jobs/j/attention"},
+        "branches": {
+            "motion": [{"label": "waving", "score": 0.6}, {"label": "still", "score": 0.4}]
+        },
+        "attention": {"heads": 2, "tracks": 2, "maps": None, "href": "/jobs/j/attention"},
         "timings_ms": {"track": 12.5},
         "cached": False,
     }

@@ -23,9 +23,9 @@ def test_a_job_is_answered_by_the_version_that_it_began_with(
     )
     load = PointAction.load
 
-    def swapped(library: PointAction, model: str) -> Recogniser:
+    def swapped(library: PointAction, model: str, backend: str) -> Recogniser:
         register(store, second, store / first.file, "# scripted")
-        return load(library, model)
+        return load(library, model, backend)
 
     monkeypatch.setattr(PointAction, "load", swapped)
     process = Process(bench.settings, open_library(bench.settings))
