@@ -12,6 +12,7 @@ from pointaction.models.catalog import Entry, find
 from pointaction.models.store import BUILDERS, load_model
 from pointaction.pipeline import Recogniser
 from pointaction.recognition import AnyRecogniser
+from pointaction.video_networks import LOADERS, VideoRecogniser
 
 
 def _of_tracks(store: Path, entry: Entry, device: str) -> AnyRecogniser:
@@ -22,6 +23,7 @@ OPENERS: dict[str, Callable[[Path, Entry, str], AnyRecogniser]] = {
     **dict.fromkeys(BUILDERS, _of_tracks),
     "latefusion": FusedRecogniser.open,
     "attentiveprobe": ProbeRecogniser.open,
+    **dict.fromkeys(LOADERS, VideoRecogniser.open),
 }
 
 

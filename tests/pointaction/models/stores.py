@@ -11,11 +11,13 @@ from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.digests import digest
 from pointaction.models.dinov2 import DINOv2, DINOv2Config, begin
 from pointaction.models.downloads import Receipt, find_download
+from pointaction.models.emim import EMIM
 from pointaction.models.files import name_of, save_network
 from pointaction.models.fusion import LateFusion
 from pointaction.models.probe import AttentiveProbe, ProbeConfig
 from pointaction.models.pull import pull
 from pointaction.models.traction import TrackEncoder, TrAction, TrActionConfig, traction_tiny
+from pointaction.models.trajectorynet import TrajectoryNet
 from pointaction.training.checkpoints import export_weights
 
 LABELS = ("up", "down", "still")
@@ -123,6 +125,32 @@ def probe_store(store: Path) -> Path:
     return _with_looks(store, "seen", _probe(store), "pixels = 112")
 
 
+def video_store(store: Path, network: TrajectoryNet | EMIM) -> Path:
+    """The folder `store` with the model `watcher`, which is the network."""
+    table = _VIDEO.format(
+        builder=name_of(type(network)),
+        digest=save_network(network, store / "watcher.safetensors"),
+    )
+    (store / "catalog.toml").write_text(table)
+    (store / "labels.txt").write_text("\n".join(LABELS) + "\n")
+    return store
+
+
+_VIDEO = """
+[models.watcher]
+version = "1"
+task = "classification"
+builder = "{builder}"
+file = "watcher.safetensors"
+sha256 = "{digest}"
+licence = "Apache-2.0"
+commercial_use = true
+source = "a test"
+parameters = 1
+labels = "labels.txt"
+inputs = {{ pixels = 64, frames = 12 }}
+card = "watcher.md"
+"""
 _SMALL_MOTION = TrActionConfig(frames=4, width=12, layers=1, heads=2, bands=2)
 _SMALL_LOOKS = DINOv2Config(width=24, layers=1, heads=2)
 

@@ -1,0 +1,85 @@
+"""TrajectoryNet and EMIM as they answer: small squares of a clip, how they move, and a heat map.
+
+Shapes:  T frames   H heads   h, w cells of a map
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointaction.clip import Clip
+from pointaction.errors import DamagedWeights
+from pointaction.models.catalog import Entry, pixels_missing, verify
+from pointaction.models.emim import EMIM, load_emim
+from pointaction.models.files import name_of
+from pointaction.models.trajectorynet import TrajectoryNet, load_trajectorynet
+from pointaction.motion.base import MotionSource
+from pointaction.motion.dis import DenseInverseSearch
+from pointaction.motion.network_input import FRAMES, squares
+from pointaction.recognition import Recognition, ranked
+from pointaction.stages import Report, enter, silent
+from pointaction.tracks import Tracks
+
+VideoNetwork = TrajectoryNet | EMIM
+
+LOADERS: dict[str, Callable[[Path], VideoNetwork]] = {
+    name_of(TrajectoryNet): load_trajectorynet,
+    name_of(EMIM): load_emim,
+}
+
+
+class VideoRecogniser:
+    """An `AnyRecogniser` of pixels alone."""
+
+    def __init__(
+        self, entry: Entry, network: VideoNetwork, source: MotionSource | None = None
+    ) -> None:
+        self.entry = entry
+        self.network = network
+        self.source = source or DenseInverseSearch()
+
+    @classmethod
+    def open(cls, store: Path, entry: Entry, device: str = "cpu") -> "VideoRecogniser":
+        """Raises DamagedWeights, also where the catalogue has other labels than the network."""
+        network = LOADERS[entry.builder](verify(store, entry))
+        if network.config.classes != len(entry.labels):
+            raise DamagedWeights(
+                f"{entry.name} tells {network.config.classes} classes, and the catalogue has "
+                f"{len(entry.labels)} labels for it; fetch the model store again"
+            )
+        return cls(entry, network.to(device))
+
+    def recognise(
+        self, tracks: Tracks | None, clip: Clip | None = None, *, report: Report = silent
+    ) -> Recognition:
+        """The attention is over cells of frames, (H, T, h, w)."""
+        if clip is None:
+            raise pixels_missing(self.entry)
+        enter("look", report)
+        seen = squares(_sampled(clip), self.source)
+        device = next(self.network.parameters()).device
+        frames = torch.from_numpy(seen.frames).to(device).permute(3, 0, 1, 2)[None] / 255
+        enter("classify", report)
+        with torch.inference_mode():
+            if isinstance(self.network, TrajectoryNet):
+                motion = torch.from_numpy(seen.motion).to(device)[None]
+                told = self.network(frames, motion)
+            else:  # EMIM finds motion itself
+                told = self.network(frames)
+        enter("explain", report)
+        return Recognition(
+            scores=ranked(self.entry.labels, told.logits.softmax(-1)[0].cpu()),
+            none_of_these=None,
+            attention=told.maps[0].float().cpu().numpy(),
+            tracks=None,
+        )
+
+
+def _sampled(clip: Clip) -> Clip:
+    """As many frames as the networks learned from, evenly spread; all of a clip with fewer."""
+    count = min(FRAMES, len(clip.frames))
+    rows = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
+    return replace(clip, frames=clip.frames[rows], times=clip.times[rows])
