@@ -132,17 +132,27 @@ class RemoteService:
             time.sleep(float(answer.headers.get("Retry-After", 1)))
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer; what is refused for coming too soon is asked again when the server says."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            answer = self._ask_once(method, path, **request)
+            wait_s = float(answer.headers.get("Retry-After", _PATIENCE_S))
+            if answer.status_code != 429 or time.monotonic() + wait_s > end:
+                break
+            time.sleep(wait_s)
+        if answer.is_error:
+            raise _as_error(answer)
+        return answer
+
+    def _ask_once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            answer = self.client.request(method, path, **request)
+            return self.client.request(method, path, **request)
         except httpx.ConnectError as error:
             raise PointActionError(
                 f"no server at {self.url}; start one with `pointaction serve`, or add --local"
             ) from error
         except httpx.HTTPError as error:
             raise PointActionError(f"the server at {self.url} did not answer: {error}") from error
-        if answer.is_error:
-            raise _as_error(answer)
-        return answer
 
 
 def _given(asked: Mapping[str, str | None]) -> dict[str, str]:
