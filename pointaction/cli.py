@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from pointaction.appearance.commands import extract_features
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.benchmark_commands import fewshot_benchmark
@@ -39,6 +40,7 @@ from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.training.appearance_commands import train_appearance
 from pointaction.training.commands import film, finetune, grow, pretrain, train
 from pointaction.training.episode_commands import train_episodes
+from pointaction.training.video_commands import reels, train_video
 from pointaction.video.container import SUFFIXES
 
 app = typer.Typer(
@@ -138,6 +140,9 @@ app.command()(grow)
 app.command()(finetune)
 app.command()(train_episodes)
 app.command()(train_appearance)
+app.command()(extract_features)
+app.command()(reels)
+app.command()(train_video)
 
 evaluation.command()(episodes)
 evaluation.command()(fewshot_benchmark)
@@ -185,9 +190,13 @@ def main() -> None:
     """The console script: commands of every installed part, errors as one plain sentence."""
     for point in entry_points(group="pointaction.commands"):
         try:
-            app.command(point.name)(point.load())
+            command = point.load()
         except ImportError:  # its extra is not installed: the command is not offered
             continue
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=point.name)
+        else:
+            app.command(point.name)(command)
     try:
         app()
     except PointActionError as error:

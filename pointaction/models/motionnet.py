@@ -5,7 +5,14 @@ TrajectoryNet uses it: stacked frames in, a pyramid of flows between neighbourin
 right where the next frame, brought back along the flow, looks like this one: by colour, by
 structure (SSIM), and smoothly but for the edges of the picture.
 
+Frames that are only stacked teach convolutions one motion, the mean of all, and no more for a long
+time: to tell motions apart is to multiply one frame by another, which they do not. So each level
+is also shown how alike the frames are at small displacements, once the next frame has been brought
+back along the coarser flow (A. Ranjan and M. Black, "Optical Flow Estimation Using a Spatial
+Pyramid Network", 2017; D. Sun et al., "PWC-Net", 2018).
+
 Shapes:  B clips   T frames   S frames in a stack   H, W pixels   h, w pixels of a level
+K displacements
 """
 
 from dataclasses import dataclass
@@ -25,6 +32,9 @@ _EDGE = 10.0  # a step of 0.1 in brightness lets the flow change about three tim
 _C1, _C2 = 0.01**2, 0.03**2  # of SSIM, for values 0 to 1
 _STRUCTURE, _SMOOTHNESS = 1.0, 0.05  # beside the photometric loss
 _COARSER = 0.5  # weight of a level, relative to the next finer one
+_RADIUS = 2  # pixels of a level, of the displacements that are compared
+_DISPLACEMENTS = (2 * _RADIUS + 1) ** 2  # K
+_DECIDED = 4.0  # how much likelier a displacement is that differs less by the mean difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,18 +75,27 @@ class Finer(nn.Module):
 
     def __init__(self, own: int, coarser: int, flows: int) -> None:
         super().__init__()
-        self.join = nn.Conv2d(own + coarser + flows, own, 3, padding=1)
-        self.flow = nn.Conv2d(own, flows, 3, padding=1)
+        alike = flows // 2 * _DISPLACEMENTS
+        self.join = nn.Conv2d(own + coarser + flows + alike, own, 3, padding=1)
+        # It sees the shares themselves too: a displacement is their weighted sum.
+        self.flow = nn.Conv2d(own + alike, flows, 3, padding=1)
         # At first nothing moves: a flow by chance is worse than none.
         for parameter in self.flow.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, own: Tensor, coarser: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and flow of this level, in its pixels, from those of the next coarser one."""
+    def forward(
+        self, own: Tensor, coarser: Tensor, flow: Tensor, frames: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Features and flow of this level, in its pixels, from those of the next coarser one.
+
+        frames (B, S, 3, h, w) are the stack at this level's size.
+        """
         coarser = torch.cat([coarser, 2 * flow], 1)
         coarser = interpolate(coarser, size=own.shape[-2:], mode="bilinear", align_corners=False)
-        known = _bent(self.join(torch.cat([own, coarser], 1)))
-        return known, coarser[:, -flow.shape[1] :] + self.flow(known)
+        found = coarser[:, -flow.shape[1] :]
+        alike = likeness(frames, found.detach().unflatten(1, (-1, 2))).flatten(1, 2)
+        known = _bent(self.join(torch.cat([own, coarser, alike], 1)))
+        return known, found + self.flow(torch.cat([known, alike], 1))
 
 
 class MotionNet(nn.Module):
@@ -106,9 +125,10 @@ class MotionNet(nn.Module):
             x = level(x)
             known.append(x)
         features, flow = x[:, :0], x.new_zeros(len(x), self.flows, *x.shape[-2:])
+        frames = stack.transpose(1, 2)
         pyramid = []
         for own, finer in zip(reversed(known), reversed(self.up), strict=True):
-            features, flow = finer(own, features, flow)
+            features, flow = finer(own, features, flow, _shrunk(frames, own.shape[-2:]))
             pyramid.append(flow.unflatten(1, (-1, 2)))
         return pyramid[::-1]
 
@@ -159,8 +179,7 @@ def losses(stack: Tensor, pyramid: list[Tensor]) -> Losses:
 def _level_losses(frames: Tensor, flow: Tensor) -> Losses:
     """Of frames (B, S, 3, H, W) and flow (B, S - 1, 2, h, w)."""
     flow_maps = flow.flatten(0, 1)
-    small = adaptive_avg_pool2d(frames.flatten(0, 1), (flow.shape[-2], flow.shape[-1]))
-    small = small.unflatten(0, frames.shape[:2])
+    small = _shrunk(frames, flow.shape[-2:])
     here, there = small[:, :-1].flatten(0, 1), small[:, 1:].flatten(0, 1)
     back = displaced(there, flow_maps)
     seen = inside(flow_maps)[:, None].to(flow.dtype)
@@ -170,6 +189,30 @@ def _level_losses(frames: Tensor, flow: Tensor) -> Losses:
         structure=((1 - structural_similarity(here, back)) / 2 * seen).mean() / share,
         smoothness=unevenness(flow_maps, here),
     )
+
+
+def likeness(frames: Tensor, flow: Tensor) -> Tensor:
+    """How alike frames (B, S, 3, h, w) are at each displacement around flow (B, S - 1, 2, h, w).
+
+    (B, S - 1, K, h, w): shares that sum to 1, over 3 x 3 pixels around each and whatever the
+    contrast; even where there is none. Displacements go row by row, as in `layers.cost_volume`.
+    """
+    here, there = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
+    back = pad(displaced(there, flow.flatten(0, 1)), (_RADIUS,) * 4, mode="replicate")
+    height, width = here.shape[-2:]
+    side = range(2 * _RADIUS + 1)
+    differences = torch.stack(
+        [
+            (here - back[..., y : y + height, x : x + width]).abs().mean(1)
+            for y in side
+            for x in side
+        ],
+        1,
+    )
+    differences = _local(differences)
+    typical = differences.mean(1, keepdim=True) + _EPSILON
+    shares = (-_DECIDED * differences / typical).softmax(1)
+    return shares.unflatten(0, flow.shape[:2])
 
 
 def charbonnier(difference: Tensor) -> Tensor:
@@ -183,16 +226,12 @@ def structural_similarity(a: Tensor, b: Tensor) -> Tensor:
     Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity"
     (2004).
     """
-
-    def local(x: Tensor) -> Tensor:
-        return avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
-
-    mean_a, mean_b = local(a), local(b)
-    variance_a = (local(a * a) - mean_a.square()).clamp(min=0)
-    variance_b = (local(b * b) - mean_b.square()).clamp(min=0)
-    together = local(a * b) - mean_a * mean_b
-    likeness = (2 * mean_a * mean_b + _C1) * (2 * together + _C2)
-    return likeness / ((mean_a.square() + mean_b.square() + _C1) * (variance_a + variance_b + _C2))
+    mean_a, mean_b = _local(a), _local(b)
+    variance_a = (_local(a * a) - mean_a.square()).clamp(min=0)
+    variance_b = (_local(b * b) - mean_b.square()).clamp(min=0)
+    together = _local(a * b) - mean_a * mean_b
+    shared = (2 * mean_a * mean_b + _C1) * (2 * together + _C2)
+    return shared / ((mean_a.square() + mean_b.square() + _C1) * (variance_a + variance_b + _C2))
 
 
 def unevenness(flow: Tensor, picture: Tensor) -> Tensor:
@@ -209,6 +248,17 @@ def _bent(x: Tensor) -> Tensor:
     return leaky_relu(x, 0.1)
 
 
+def _local(x: Tensor) -> Tensor:
+    """The mean of maps (N, C, h, w) over 3 x 3 pixels around each."""
+    return avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _shrunk(frames: Tensor, size: torch.Size) -> Tensor:
+    """Frames (B, S, 3, H, W) at the size (h, w) of a level."""
+    small = adaptive_avg_pool2d(frames.flatten(0, 1), (size[0], size[1]))
+    return small.unflatten(0, frames.shape[:2])
+
+
 def _at_rest_to(clip: Tensor, frames: int) -> Tensor:
     """A clip (B, 3, T, H, W) that is too short stays on its last frame."""
     short = max(frames - clip.shape[2], 0)
@@ -220,7 +270,7 @@ def _half(size: torch.Size) -> tuple[int, int]:
 
 
 def motionnet(frames: int = 5) -> MotionNet:
-    """1.7 M parameters."""
+    """2 M parameters."""
     return MotionNet(MotionNetConfig(frames=frames))
 
 

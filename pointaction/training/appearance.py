@@ -5,18 +5,15 @@ Shapes:  B pictures   P patches   D width
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
 
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.models.dinov2 import DINOv2, begin, dinov2_tiny
 from pointaction.training.appearance_batches import Album, LooksBatches, Pictures
-from pointaction.training.batch import Batch
 from pointaction.training.loop import Report, Run, optimise
-from pointaction.training.objectives import Objective, supervised_contrast
+from pointaction.training.objectives import supervised_contrast
 from pointaction.training.recipes import Recipe
 
 
@@ -70,9 +67,8 @@ def train_looks(
     steps = optimise(
         run,
         network,
-        # Of a batch the loop asks no more than to be taken to a device.
-        cast(Objective, recognise_looks(network)),
-        cast("Dataset[Batch]", LooksBatches(_recipe(run).shown, seed=run.seed)),
+        recognise_looks(network),
+        LooksBatches(_recipe(run).shown, seed=run.seed),
         report,
     )
     return network.cpu().eval(), steps

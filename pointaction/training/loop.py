@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from pointaction.errors import InputError
 from pointaction.models.digests import digest
-from pointaction.training.batch import Batch
 from pointaction.training.checkpoints import load_checkpoint, save_checkpoint
 from pointaction.training.logbook import LogBook
-from pointaction.training.objectives import Objective
 from pointaction.training.processes import Place, joined
 from pointaction.training.recipes import Recipe
 from pointaction.training.schedule import warmup_cosine
+
+
+class Movable(Protocol):
+    """What the loop asks of a batch, whatever it holds."""
+
+    def to(self, device: torch.device) -> Self: ...
+
+
+Fed = TypeVar("Fed", bound=Movable)
 
 Report = Callable[[int, dict[str, float]], None]
 """Told the steps done and what the objective measured in the last one."""
@@ -54,10 +61,15 @@ class Run:
 
 
 def optimise(
-    run: Run, model: nn.Module, objective: Objective, batches: Dataset[Batch], report: Report
+    run: Run,
+    model: nn.Module,
+    objective: Callable[[Fed, int], dict[str, Tensor]],
+    batches: Dataset[Fed],
+    report: Report,
 ) -> int:
     """Minimise the objective's "loss" over batches[0], batches[1], ...; the steps done in all.
 
+    The objective makes of a batch and its number scalars by name; all are reported.
     A step takes the recipe's `accumulate` batches. Under torchrun the processes share them, so
     that they do together what one would do alone, to rounding. Only the first one reports and
     writes. Parameters that ask for no gradient stay as they are.
@@ -112,17 +124,19 @@ def optimise(
 class Question(nn.Module):
     """An objective as the forward pass of its model, which is what several processes share."""
 
-    def __init__(self, model: nn.Module, objective: Objective) -> None:
+    def __init__(
+        self, model: nn.Module, objective: Callable[[Any, int], dict[str, Tensor]]
+    ) -> None:
         super().__init__()
         self.model = model
         self.objective = objective
 
-    def forward(self, batch: Batch, number: int) -> dict[str, Tensor]:
+    def forward(self, batch: Movable, number: int) -> dict[str, Tensor]:
         return self.objective(batch, number)
 
 
 def accumulate(
-    run: Run, here: Place, ask: nn.Module, supply: Iterable[tuple[int, Batch]], *, parts: int
+    run: Run, here: Place, ask: nn.Module, supply: Iterable[tuple[int, Movable]], *, parts: int
 ) -> dict[str, float]:
     """Add up the gradient of the mean loss over `parts` batches here, and those of the other
     processes; the means of all that was measured.
