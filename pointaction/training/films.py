@@ -11,8 +11,6 @@ Chance begins far from that of training (`seed * 1_000_003 + step`) and of held-
 Shapes:  B clips   N tracks   T frames
 """
 
-import hashlib
-import os
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -20,20 +18,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from pointaction.count import Count
-from pointaction.errors import InputError
-from pointaction.models.digests import digest
 from pointaction.synthetic.filming import film
 from pointaction.synthetic.stage import sample_scenes
 from pointaction.synthetic.vocabulary import LABELS
 from pointaction.tracking.queries import random_queries
+from pointaction.training import shelf
+from pointaction.training.shelf import fill_shelf, read_shelf, shelf_file
+from pointaction.whole import written_whole
 
 POINTS = 256  # followed in each clip
-CLIPS = 16  # in a file
 FRAMES = 32
+_KIND = "films"
 _SEED = 8_000_000_000
 _STEPS = 32  # per pixel: Lucas-Kanade rounds to these
 
@@ -51,14 +50,8 @@ class Films:
     @classmethod
     def read(cls, folder: Path) -> "Films":
         """All films in a folder; InputError where there are none."""
-        paths = sorted(folder.glob("films-*.safetensors"))
-        if not paths:
-            raise InputError(f"no films in {folder}; make some: pointaction film --out {folder}")
-        parts = [load_file(path) for path in paths]
-        together = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-        digests = "".join(digest(path) for path in paths)
-        name = f"films {hashlib.sha256(digests.encode()).hexdigest()[:12]}"
-        return cls(**together, name=name)
+        found, name = read_shelf(folder, _KIND, made_by=f"pointaction film --out {folder}")
+        return cls(**found, name=name)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -87,24 +80,21 @@ def make_films(
     pool: Executor | None = None,
 ) -> None:
     """Draw and follow clips, 16 to a file; files that are there already are left as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = range(-(-clips // CLIPS))
     make = partial(_make_file, folder, seed)
-    for done, _ in enumerate((pool.map if pool else map)(make, numbers), 1):
-        progress(done * CLIPS, len(numbers) * CLIPS)
+    fill_shelf(folder, make, clips=clips, progress=progress, pool=pool)
 
 
 def _make_file(folder: Path, seed: int, number: int) -> None:
     from pointaction.tracking.lucas_kanade import LucasKanade  # OpenCV: not where we only train
 
-    path = folder / f"films-{seed}-{number:05}.safetensors"
+    path = shelf_file(folder, _KIND, seed=seed, number=number)
     if path.exists():
         return
     generator = Generator().manual_seed(_SEED + seed * 1_000_003 + number)
-    label = torch.randint(len(LABELS), (CLIPS,), generator=generator)
+    label = torch.randint(len(LABELS), (shelf.CLIPS,), generator=generator)
     scenes = sample_scenes(label, frames=FRAMES, generator=generator)
     xy, visible, side = [], [], []
-    for row in range(CLIPS):
+    for row in range(shelf.CLIPS):
         clip = film(scenes, row, generator=generator)
         tracks = LucasKanade().track(clip, random_queries(clip, POINTS))
         xy.append(torch.from_numpy((tracks.xy * _STEPS).round().astype(np.int16)))
@@ -116,7 +106,5 @@ def _make_file(folder: Path, seed: int, number: int) -> None:
         "label": label,
         "side": torch.tensor(side),
     }
-    # Under another name until it is whole: an interrupted run leaves no half of a film.
-    unfinished = path.with_suffix(".unfinished")
-    save_file(whole, unfinished)
-    os.replace(unfinished, path)
+    with written_whole(path) as unfinished:  # an interrupted run leaves no half of a film
+        save_file(whole, unfinished)

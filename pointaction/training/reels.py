@@ -13,26 +13,25 @@ own, far from that of any training.
 Shapes:  n clips   T frames   S pixels a side   s cells of motion a side
 """
 
-import hashlib
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from pointaction.clip import Clip
 from pointaction.count import Count
-from pointaction.errors import InputError
 from pointaction.evaluation.performances import HELD_OUT_SEED
-from pointaction.models.digests import digest
 from pointaction.motion.network_input import FRAMES, squares
 from pointaction.synthetic.filming import SECONDS
 from pointaction.synthetic.render import render
 from pointaction.synthetic.stage import sample_scenes
 from pointaction.synthetic.vocabulary import LABELS
+from pointaction.training import shelf
+from pointaction.training.shelf import fill_shelf, read_shelf, shelf_file
 from pointaction.whole import written_whole
 
 TRAINING, HELD_OUT = "training", "held-out"  # folders
@@ -48,7 +47,7 @@ PAIRS = (
 )
 """What is on reels; each is the other, played backwards."""
 
-CLIPS = 16  # in a file
+_KIND = "reels"
 _PERFORMANCES = 4  # of each identity
 _DRAWN = 160  # pixels of the longer side, as drawn
 _SEED = 7_000_000_000
@@ -68,22 +67,10 @@ class Reels:
     @classmethod
     def read(cls, folder: Path) -> "Reels":
         """All reels in a folder; InputError where there are none."""
-        paths = sorted(folder.glob("reels-*.safetensors"))
-        if not paths:
-            raise InputError(f"no reels in {folder}; make some with `pointaction reels`")
-        parts = [load_file(path) for path in paths]
-        frames, motion, label = (
-            torch.cat([part[key] for part in parts]) for key in ("frames", "motion", "label")
-        )
-        shown, own = label.unique(return_inverse=True)
-        digests = "".join(digest(path) for path in paths)
-        return cls(
-            frames=frames,
-            motion=motion,
-            label=own,
-            labels=tuple(LABELS[number] for number in shown.tolist()),
-            name=f"reels {hashlib.sha256(digests.encode()).hexdigest()[:12]}",
-        )
+        found, name = read_shelf(folder, _KIND, made_by=f"pointaction reels --out {folder.parent}")
+        shown, own = found.pop("label").unique(return_inverse=True)
+        labels = tuple(LABELS[number] for number in shown.tolist())
+        return cls(**found, label=own, labels=labels, name=name)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -102,26 +89,23 @@ def make_reels(
 
     held_out: for tests, not for training.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = range(-(-clips // CLIPS))
     make = partial(_make_file, folder, (HELD_OUT_SEED + _HELD_OUT if held_out else _SEED), seed)
-    for done, _ in enumerate((pool.map if pool else map)(make, numbers), 1):
-        progress(done * CLIPS, len(numbers) * CLIPS)
+    fill_shelf(folder, make, clips=clips, progress=progress, pool=pool)
 
 
 def _make_file(folder: Path, base: int, seed: int, number: int) -> None:
     from pointaction.motion.dis import DenseInverseSearch  # OpenCV: not where we only train
 
-    path = folder / f"reels-{seed}-{number:05}.safetensors"
+    path = shelf_file(folder, _KIND, seed=seed, number=number)
     if path.exists():
         return
     generator = Generator().manual_seed(base + seed * 1_000_003 + number)
     motions = torch.tensor([LABELS.index(name) for pair in PAIRS for name in pair])
-    label = motions[(number * CLIPS + torch.arange(CLIPS)) % len(motions)]
-    identity = torch.arange(CLIPS) // _PERFORMANCES
+    label = motions[(number * shelf.CLIPS + torch.arange(shelf.CLIPS)) % len(motions)]
+    identity = torch.arange(shelf.CLIPS) // _PERFORMANCES
     scenes = sample_scenes(label, frames=FRAMES, generator=generator, identity=identity)
     frames, motion = [], []
-    for row in range(CLIPS):
+    for row in range(shelf.CLIPS):
         drawn = render(scenes, row, side=_DRAWN, generator=generator)
         small = squares(Clip.from_frames(drawn, fps=FRAMES / SECONDS), DenseInverseSearch())
         frames.append(torch.from_numpy(small.frames))

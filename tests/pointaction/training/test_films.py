@@ -10,6 +10,7 @@ from pointaction.errors import InputError
 from pointaction.synthetic.batches import Mixture, ProceduralBatches
 from pointaction.synthetic.vocabulary import LABELS
 from pointaction.training import films as films_module
+from pointaction.training import shelf
 from pointaction.training.films import Films, make_films
 
 
@@ -18,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file of two clips of few points."""
     folder = tmp_path_factory.mktemp("films")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(films_module, "CLIPS", 2)
+        patch.setattr(shelf, "CLIPS", 2)
         patch.setattr(films_module, "POINTS", 24)
         make_films(folder, clips=2, seed=1, progress=lambda done, total: None)
     return folder

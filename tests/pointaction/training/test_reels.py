@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pointaction.errors import InputError
-from pointaction.training import reels as reels_module
+from pointaction.training import shelf
 from pointaction.training.reels import PAIRS, Reels, make_reels
 
 
@@ -19,7 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One file of two clips: an identity that moves left, then right."""
     folder = tmp_path_factory.mktemp("reels")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reels_module, "CLIPS", 2)
+        patch.setattr(shelf, "CLIPS", 2)
         make_reels(folder, clips=2, seed=1, progress=quiet)
     return folder
 
@@ -49,7 +49,7 @@ def test_what_was_made_is_not_made_again(folder: Path) -> None:
 
 def test_held_out_reels_show_something_else(folder: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reels_module, "CLIPS", 1)
+        patch.setattr(shelf, "CLIPS", 1)
         make_reels(tmp_path, clips=1, seed=1, progress=quiet, held_out=True)
     seen, unseen = Reels.read(folder), Reels.read(tmp_path)
     assert not torch.equal(seen.frames[0], unseen.frames[0])
