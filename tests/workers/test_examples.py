@@ -87,6 +87,7 @@ def test_a_clip_is_told_by_the_examples(bench: Bench, process: Process, desk: De
     assert answer["attention"] == {
         "heads": 2,
         "tracks": 2,
+        "maps": None,
         "href": f"/jobs/{query.id}/attention",
     }
     assert answer["notes"] == []

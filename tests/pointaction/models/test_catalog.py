@@ -78,7 +78,7 @@ def test_a_head_of_episodes_is_no_model_that_names_motions() -> None:
         find(DEFAULT_STORE, "strm")
     with pytest.raises(UnknownModel, match="traction is a model that names motions"):
         find(DEFAULT_STORE, "traction", task=FEWSHOT)
-    with pytest.raises(UnknownModel, match="no model 'trms' in the store; it has strm$"):
+    with pytest.raises(UnknownModel, match="no model 'trms' in the store; it has strm, trokens$"):
         find(DEFAULT_STORE, "trms", task=FEWSHOT)
 
 
