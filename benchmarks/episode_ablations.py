@@ -10,7 +10,7 @@ files them under `results/`.
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.markdown import Markdown
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from benchmarks.ablations import Learner, as_it_is
 from benchmarks.machine import RESULTS
 from pointaction.evaluation.contest import Contest, hold
 from pointaction.evaluation.fewshot import Contender, Trial
@@ -97,22 +98,6 @@ PAIRS = {
 all but the third, which no paper has: anchors are ours."""
 
 
-@dataclass
-class Learner:
-    """A variant that learns beside others."""
-
-    pupil: Pupil
-    optimiser: torch.optim.Optimizer
-
-    def learn(self, batch: Batch, number: int, rate: float, seed: int) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        episodes(self.pupil, RECIPE, seed=seed)(batch, number)["loss"].backward()
-        nn.utils.clip_grad_norm_(self.pupil.network.parameters(), RECIPE.clip_norm)
-        self.optimiser.step()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=RECIPE.steps)
@@ -148,21 +133,25 @@ def train(wish: argparse.Namespace) -> dict[str, Pupil]:
     """All variants, side by side: each takes every batch once, in the same order."""
     shown = shown_by(RECIPE, "train", seed=wish.seed)
     first = shown[0]
-    learners = {name: _learner(VARIANTS[name], first, wish.seed) for name in wish.variants}
+    pupils = {name: _pupil(VARIANTS[name], first, wish.seed) for name in wish.variants}
+    learners = [
+        Learner(pupil.network, episodes(pupil, RECIPE, seed=wish.seed), as_it_is)
+        for pupil in pupils.values()
+    ]
     loader = DataLoader(shown, batch_size=None, sampler=range(wish.steps), num_workers=wish.workers)
     with counting(f"{len(learners)} learn") as progress:
         for number, batch in enumerate(loader):
             rate = RECIPE.learning_rate * warmup_cosine(number, steps=wish.steps)
-            for learner in learners.values():
+            for learner in learners:
                 torch.manual_seed(wish.seed * 1_000_003 + number)  # dropout
-                learner.learn(batch, number, rate, wish.seed)
+                learner.learn(batch, number, rate)
             progress(number + 1, wish.steps)
-    for learner in learners.values():
-        learner.pupil.network.eval()
-    return {name: learner.pupil for name, learner in learners.items()}
+    for pupil in pupils.values():
+        pupil.network.eval()
+    return pupils
 
 
-def _learner(build: Callable[[], nn.Module], first: Batch, seed: int) -> Learner:
+def _pupil(build: Callable[[], nn.Module], first: Batch, seed: int) -> Pupil:
     torch.manual_seed(seed)  # initial weights
     network = build()
     if isinstance(network, STRM):
@@ -170,8 +159,7 @@ def _learner(build: Callable[[], nn.Module], first: Batch, seed: int) -> Learner
     elif isinstance(network, Trokens) and network.config.hod:
         seen = on_clock(first.geometry, first.visible, network.config.frames)
         balance(network.hod_motion_module.fc2.c_fc, network.displacements(*seen))
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=RECIPE.weight_decay)
-    return Learner(pupil_for(network), optimiser)
+    return pupil_for(network)
 
 
 def examine(pupils: dict[str, Pupil], wish: argparse.Namespace) -> Contest:

@@ -17,7 +17,7 @@ from pointaction.models.catalog import Entry, pixels_missing, verify
 from pointaction.models.fusion import LateFusion, load_fusion, load_probe
 from pointaction.models.probe import AttentiveProbe
 from pointaction.pipeline import inputs, lift
-from pointaction.recognition import Recognition, ranked
+from pointaction.recognition import Recognition, expect_classes, ranked
 from pointaction.stages import Report, enter, silent
 from pointaction.tracks import Tracks
 
@@ -34,7 +34,7 @@ class FusedRecogniser:
     def open(cls, store: Path, entry: Entry, device: str = "cpu") -> "FusedRecogniser":
         """Raises DamagedWeights, NotInstalled without its backbone, and MissingExtra."""
         model = load_fusion(verify(store, entry))
-        _check(entry, model.probe)
+        expect_classes(entry, model.probe.config.classes)
         return cls(entry, model, _backbone(store, entry, device))
 
     def recognise(
@@ -74,7 +74,7 @@ class ProbeRecogniser:
     def open(cls, store: Path, entry: Entry, device: str = "cpu") -> "ProbeRecogniser":
         """As `FusedRecogniser.open`."""
         probe = load_probe(verify(store, entry))
-        _check(entry, probe)
+        expect_classes(entry, probe.config.classes)
         return cls(entry, probe, _backbone(store, entry, device))
 
     def recognise(
@@ -110,14 +110,6 @@ def _backbone(store: Path, entry: Entry, device: str) -> FrozenBackbone:
             f"catalog.toml does not say which backbone {entry.name} looks through; train it again"
         )
     return open_trained_on(store, entry.backbone, device=device)
-
-
-def _check(entry: Entry, probe: AttentiveProbe) -> None:
-    if probe.config.classes != len(entry.labels):
-        raise DamagedWeights(
-            f"{entry.name} tells {probe.config.classes} classes, and the catalogue has "
-            f"{len(entry.labels)} labels for it; fetch the model store again"
-        )
 
 
 def _shares(entry: Entry, logits: Tensor) -> dict[str, float]:

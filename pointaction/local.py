@@ -12,6 +12,7 @@ from pointaction.explain.heat_overlay import write_heat
 from pointaction.explain.overlay import write_overlay
 from pointaction.methods import Running, Used
 from pointaction.pipeline import track_clip
+from pointaction.predictions import best
 from pointaction.recognisers import open_recogniser
 from pointaction.recognition import Recognition
 from pointaction.stages import STAGES
@@ -69,10 +70,10 @@ class LocalService:
         return {
             "model": entry.told(),
             **asdict(by),
-            "predictions": _best(recognition.scores, top_k),
+            "predictions": best(recognition.scores, top_k),
             "none_of_these": recognition.none_of_these,
             "branches": {
-                name: _best(scores, top_k) for name, scores in recognition.branches.items()
+                name: best(scores, top_k) for name, scores in recognition.branches.items()
             },
             "notes": entry.notes(by.depth.name if by.depth else None),
             "timings_ms": clock.timings_ms(),
@@ -137,7 +138,3 @@ class Clock:
             for (stage, start), end in zip(self.entered, ends, strict=True)
         }
         return {stage: spent[stage] for stage in STAGES if stage in spent}
-
-
-def _best(scores: dict[str, float], top_k: int) -> list[dict[str, Any]]:
-    return [{"label": label, "score": score} for label, score in list(scores.items())[:top_k]]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointaction.clip import Clip
+from pointaction.errors import DamagedWeights
 from pointaction.models.catalog import Entry
 from pointaction.stages import Report, silent
 from pointaction.tracks import Tracks
@@ -42,6 +43,15 @@ class AnyRecogniser(Protocol):
     ) -> Recognition:
         """`tracks` where the entry `follows`, of any N and T; `clip` where it `looks`."""
         ...
+
+
+def expect_classes(entry: Entry, classes: int) -> None:
+    """DamagedWeights where a network tells other than as many classes as the entry has labels."""
+    if classes != len(entry.labels):
+        raise DamagedWeights(
+            f"{entry.name} tells {classes} classes, and the catalogue has {len(entry.labels)} "
+            "labels for it; fetch the model store again"
+        )
 
 
 def ranked(labels: Sequence[str], shares: Tensor) -> dict[str, float]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pointaction.clip import Clip
-from pointaction.errors import DamagedWeights
+from pointaction.layers.clips import Recognised
 from pointaction.models.catalog import Entry, pixels_missing, verify
 from pointaction.models.emim import EMIM, load_emim
 from pointaction.models.files import name_of
@@ -19,7 +20,7 @@ from pointaction.models.trajectorynet import TrajectoryNet, load_trajectorynet
 from pointaction.motion.base import MotionSource
 from pointaction.motion.dis import DenseInverseSearch
 from pointaction.motion.network_input import FRAMES, squares
-from pointaction.recognition import Recognition, ranked
+from pointaction.recognition import Recognition, expect_classes, ranked
 from pointaction.stages import Report, enter, silent
 from pointaction.tracks import Tracks
 
@@ -29,6 +30,16 @@ LOADERS: dict[str, Callable[[Path], VideoNetwork]] = {
     name_of(TrajectoryNet): load_trajectorynet,
     name_of(EMIM): load_emim,
 }
+
+
+def watch(network: VideoNetwork, clip: Tensor, motion: Tensor) -> Recognised:
+    """What a network makes of clips and their motion, as `TrajectoryNet` takes them.
+
+    EMIM finds motion itself.
+    """
+    if isinstance(network, TrajectoryNet):
+        return network(clip, motion)
+    return network(clip)
 
 
 class VideoRecogniser:
@@ -45,11 +56,7 @@ class VideoRecogniser:
     def open(cls, store: Path, entry: Entry, device: str = "cpu") -> "VideoRecogniser":
         """Raises DamagedWeights, also where the catalogue has other labels than the network."""
         network = LOADERS[entry.builder](verify(store, entry))
-        if network.config.classes != len(entry.labels):
-            raise DamagedWeights(
-                f"{entry.name} tells {network.config.classes} classes, and the catalogue has "
-                f"{len(entry.labels)} labels for it; fetch the model store again"
-            )
+        expect_classes(entry, network.config.classes)
         return cls(entry, network.to(device))
 
     def recognise(
@@ -63,12 +70,9 @@ class VideoRecogniser:
         device = next(self.network.parameters()).device
         frames = torch.from_numpy(seen.frames).to(device).permute(3, 0, 1, 2)[None] / 255
         enter("classify", report)
+        motion = torch.from_numpy(seen.motion).to(device)[None]
         with torch.inference_mode():
-            if isinstance(self.network, TrajectoryNet):
-                motion = torch.from_numpy(seen.motion).to(device)[None]
-                told = self.network(frames, motion)
-            else:  # EMIM finds motion itself
-                told = self.network(frames)
+            told = watch(self.network, frames, motion)
         enter("explain", report)
         return Recognition(
             scores=ranked(self.entry.labels, told.logits.softmax(-1)[0].cpu()),

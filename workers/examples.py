@@ -12,6 +12,7 @@ from pointaction.errors import InputError
 from pointaction.fewshot.heads import HEADS
 from pointaction.methods import Used
 from pointaction.models.catalog import Entry
+from pointaction.predictions import best
 from pointaction.tracks import Tracks
 from pointaction.version import PIPELINE_VERSION
 from workers.blobs import example_tracks_name, features_name
@@ -63,13 +64,12 @@ def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     ready = [each for each in examples if each.state == "ready"]
     likeness = learnt(process, episode, entry, head, ready, progress).liken(features)
     progress.enter("")
-    best = list(likeness.scores.items())[: params.top_k]
     return {
         **seen(job.id, result, attention=params.attention),
         "timings_ms": dict(progress.timings_ms),
         "episode": episode.id,
         "head": head.to_json(),
-        "predictions": [{"label": label, "score": score} for label, score in best],
+        "predictions": best(likeness.scores, params.top_k),
         "none_of_these": likeness.none_of_these,
         "notes": [*result.notes, *_notes(examples)],
         **_parts(likeness, ready),

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from redis import Redis
 
+from pointaction.predictions import best
 from pointaction.version import PIPELINE_VERSION
 from workers.making import Making
 from workers.redis import connect_bytes
@@ -190,12 +191,6 @@ def answer(
         "branches": {name: best(scores, top_k) for name, scores in result.branches.items()},
         "cached": cached,
     }
-
-
-def best(scores: dict[str, float], top_k: int) -> list[dict[str, Any]]:
-    """The labels that are most likely, the best first."""
-    pairs = sorted(scores.items(), key=lambda pair: -pair[1])[:top_k]
-    return [{"label": label, "score": score} for label, score in pairs]
 
 
 def seen(job_id: str, result: CachedResult, *, attention: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pointaction.fewshot.track_features import describe
 from pointaction.local import Clock, LocalService, MadeBy
 from pointaction.methods import Running
 from pointaction.pipeline import Recogniser, lift
+from pointaction.predictions import best
 
 
 class LocalEpisode(LocalService):
@@ -60,10 +61,7 @@ class LocalEpisode(LocalService):
             "model": entry.told(),
             **asdict(by),
             "head": self.head.to_json(),
-            "predictions": [
-                {"label": label, "score": score}
-                for label, score in list(found.scores.items())[:top_k]
-            ],
+            "predictions": best(found.scores, top_k),
             "none_of_these": found.none_of_these,
             "nearest": [
                 {"similarity": each.similarity, **self._told(each.example)}

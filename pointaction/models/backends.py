@@ -82,7 +82,7 @@ class Choice:
 
 def computed(entry: Entry, wish: Wish, data: Path) -> Entry:
     """The entry with the backend that answers for it, by what the operator wishes."""
-    if entry.looks or not entry.follows:
+    if entry.looks:
         return entry
     return replace(entry, backend=_chosen(data, entry) if wish == AUTO else wish)
 

@@ -167,7 +167,7 @@ def export(
     from pointaction.models.store import load_model
 
     entry = find(store, name)
-    if entry.looks or not entry.follows:
+    if entry.looks:
         raise InputError(f"{name} looks at pixels; only models of tracks alone can be exported")
     model = load_model(store, entry)
     to.mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ def tune(
     from pointaction.progress import counting
 
     entry = find(store, name)
-    if entry.looks or not entry.follows:
+    if entry.looks:
         raise InputError(f"{name} looks at pixels; torch alone computes it")
     with counting("clips") as progress:
         choice = choose(

@@ -5,7 +5,7 @@ Shapes:  B clips   S tokens   C width
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -61,7 +61,8 @@ def look_at_clips(
         try:
             digest = clip_digest(clip.path, clip.cut)
             if cache.get(digest, backbone.digest) is None:
-                cache.features(backbone, decode_whole(clip.path, clip.cut))
+                frames = decode_whole(clip.path, clip.cut).frames
+                cache.put(digest, backbone.digest, backbone.features(frames))
             seen.append(clip)
             digests.append(digest)
         except (PointActionError, OSError) as error:
@@ -85,7 +86,7 @@ def decode_whole(path: Path, cut: Cut) -> Clip:
     """The clip of a cut, with a digest of its own. InputError for a file of tracks."""
     if path.suffix.lower() == ".npz":
         raise InputError(f"{path} holds tracks, and there are no pixels in them to look at")
-    return replace(decode_cut(path, cut), sha256=clip_digest(path, cut))
+    return decode_cut(path, cut, sha256=clip_digest(path, cut))
 
 
 def clip_digest(path: Path, cut: Cut) -> str:

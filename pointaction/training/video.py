@@ -20,7 +20,7 @@ from pointaction.training.loop import Report, Run, optimise
 from pointaction.training.recipes import Recipe
 from pointaction.training.reel_batches import Cutting, ReelBatches, Shots, symmetry_of, whole
 from pointaction.training.reels import Reels
-from pointaction.video_networks import VideoNetwork
+from pointaction.video_networks import VideoNetwork, watch
 
 _TOLD = 5.0
 """Deviation of the first weights of motion features. Small clips move by fractions of a cell: from
@@ -109,10 +109,8 @@ VIDEO_RECIPES: dict[str, Callable[[], VideoRecipe]] = {
 
 
 def ask(network: VideoNetwork, shots: Shots) -> Recognised:
-    """What a network makes of clips; EMIM finds their motion itself."""
-    if isinstance(network, TrajectoryNet):
-        return network(shots.clip, shots.motion)
-    return network(shots.clip)
+    """What a network makes of clips."""
+    return watch(network, shots.clip, shots.motion)
 
 
 def name_shots(

@@ -21,11 +21,9 @@ from pointaction.models.files import name_of, network_in, save_network
 from pointaction.motion.network_input import FRAMES, SIDE, Squares, squares
 from pointaction.training.clip_folder import (
     LabelledClip,
-    divide,
     expect_lessons,
-    read_clips,
 )
-from pointaction.training.finetune import Finetuned, Watcher, Wish
+from pointaction.training.finetune import Finetuned, Watcher, Wish, labelled_clips
 from pointaction.training.loop import Run, optimise
 from pointaction.training.reel_batches import ReelBatches
 from pointaction.training.reels import Reels
@@ -204,11 +202,7 @@ def _clips(wish: Wish) -> list[LabelledClip]:
             f"networks of pixels learn from a folder or a CSV, not from {wish.layout}; leave "
             "--layout out"
         )
-    if wish.validation is None:
-        return divide(read_clips(wish.source), share=wish.share)
-    taught = [replace(clip, validation=False) for clip in read_clips(wish.source)]
-    kept = [replace(clip, validation=True) for clip in read_clips(wish.validation)]
-    return [*taught, *kept]
+    return labelled_clips(wish)[0]
 
 
 def _recipe(wish: Wish, network: VideoNetwork, clips: int) -> VideoRecipe:
