@@ -12,26 +12,10 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.settings import ServiceSettings
-from tests.pointaction.models.stores import know_downloads
+from tests.pointaction.models.stores import know_downloads, table
 from tests.service.conftest import CLIP
 from tests.service.doubles import SCORES, PlayedWorker
 from tests.service.requests import problem, send
-
-_ALSO = """
-[models.{name}]
-version = "1"
-task = "classification"
-builder = "none"
-file = "tiny.safetensors"
-sha256 = "{digest}"
-licence = "Apache-2.0"
-commercial_use = true
-source = "a test"
-parameters = 1
-labels = "labels.txt"
-card = "README.md"
-inputs = {inputs}
-"""
 
 
 @pytest.fixture
@@ -43,11 +27,17 @@ def looking(
     shutil.copytree(settings.model_store, store)
     know_downloads(store)
     with (store / "catalog.toml").open("a") as catalog:
-        blind = _ALSO.format(name="blind", digest="b" * 64, inputs="{pixels = 64}")
-        looks = 'backbone = {name = "dinov2-small", sha256 = "7", frames = 2}'
-        catalog.write(f"\n{blind}{looks}\n")
-        for name, inputs in (("watcher", "{pixels = 64}"), ("both", "{pixels = 64, tracks = 4}")):
-            catalog.write("\n" + _ALSO.format(name=name, digest=name[0] * 64, inputs=inputs))
+        for name, inputs, more in (
+            (
+                "blind",
+                "pixels = 64",
+                'backbone = {name = "dinov2-small", sha256 = "7", frames = 2}',
+            ),
+            ("watcher", "pixels = 64", ""),
+            ("both", "pixels = 64, tracks = 4", ""),
+        ):
+            sha256, file = name[0] * 64, "tiny.safetensors"
+            catalog.write(table(name, sha256, builder="none", inputs=inputs, file=file, more=more))
     settings = settings.model_copy(update={"model_store": store})
     worker.settings = settings
     with TestClient(create_app(settings, queue=worker)) as client:

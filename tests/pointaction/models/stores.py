@@ -21,20 +21,37 @@ from pointaction.models.trajectorynet import TrajectoryNet
 from pointaction.training.checkpoints import export_weights
 
 LABELS = ("up", "down", "still")
-_TABLE = """
-[models.small]
+
+
+def table(
+    name: str,
+    sha256: str,
+    *,
+    builder: str,
+    inputs: str,
+    task: str = "classification",
+    file: str | None = None,
+    more: str = "",
+) -> str:
+    """That of a model, which has the labels of `labels.txt` if it classifies; `inputs` and `more`
+    are TOML.
+    """
+    labels = 'labels = "labels.txt"' if task == "classification" else ""
+    return f"""
+[models.{name}]
 version = "1"
-task = "classification"
-builder = "traction_tiny"
-file = "small.safetensors"
-sha256 = "{digest}"
+task = "{task}"
+builder = "{builder}"
+file = "{file or f"{name}.safetensors"}"
+sha256 = "{sha256}"
 licence = "Apache-2.0"
 commercial_use = true
 source = "a test"
 parameters = 1
-labels = "labels.txt"
-inputs = {{ tracks = 512, frames = 32 }}
-card = "small.md"
+{labels}
+inputs = {{ {inputs} }}
+card = "{name}.md"
+{more}
 """
 
 
@@ -42,13 +59,12 @@ def small_store(store: Path, calibration: Calibration | None = None) -> Path:
     """The folder `store` with the model `small`, calibrated or not."""
     torch.manual_seed(0)
     weights = export_weights(traction_tiny(len(LABELS)), store / "small.safetensors")
-    table = _TABLE.format(digest=weights)
+    more = ""
     if calibration:
         calibration.save(store / "calibration.json")
-        table += 'calibration = "calibration.json"\n'
-    (store / "catalog.toml").write_text(table)
-    (store / "labels.txt").write_text("\n".join(LABELS) + "\n")
-    return store
+        more = 'calibration = "calibration.json"'
+    inputs = "tracks = 512, frames = 32"
+    return _write(store, table("small", weights, builder="traction_tiny", inputs=inputs, more=more))
 
 
 def know_downloads(store: Path) -> None:
@@ -82,37 +98,6 @@ def install(store: Path, name: str, weights: dict[str, torch.Tensor]) -> None:
     file.unlink()
 
 
-_LOOKS = """
-[models.looks]
-version = "1"
-task = "appearance"
-builder = "dinov2"
-file = "looks.safetensors"
-sha256 = "{looks}"
-licence = "Apache-2.0"
-commercial_use = true
-source = "a test"
-parameters = 1
-inputs = {{ pixels = 112 }}
-card = "looks.md"
-
-[models.{name}]
-version = "1"
-task = "classification"
-builder = "{builder}"
-file = "{name}.safetensors"
-sha256 = "{digest}"
-licence = "Apache-2.0"
-commercial_use = true
-source = "a test"
-parameters = 1
-labels = "labels.txt"
-inputs = {{ {inputs} }}
-backbone = {{ name = "looks", sha256 = "{looks}", frames = 3 }}
-card = "{name}.md"
-"""
-
-
 def fused_store(store: Path) -> Path:
     """The folder `store` with the model `both`, which looks at pixels beside following points."""
     probe = _probe(store)
@@ -127,30 +112,11 @@ def probe_store(store: Path) -> Path:
 
 def video_store(store: Path, network: TrajectoryNet | EMIM) -> Path:
     """The folder `store` with the model `watcher`, which is the network."""
-    table = _VIDEO.format(
-        builder=name_of(type(network)),
-        digest=save_network(network, store / "watcher.safetensors"),
-    )
-    (store / "catalog.toml").write_text(table)
-    (store / "labels.txt").write_text("\n".join(LABELS) + "\n")
-    return store
+    sha256 = save_network(network, store / "watcher.safetensors")
+    inputs = "pixels = 64, frames = 12"
+    return _write(store, table("watcher", sha256, builder=name_of(type(network)), inputs=inputs))
 
 
-_VIDEO = """
-[models.watcher]
-version = "1"
-task = "classification"
-builder = "{builder}"
-file = "watcher.safetensors"
-sha256 = "{digest}"
-licence = "Apache-2.0"
-commercial_use = true
-source = "a test"
-parameters = 1
-labels = "labels.txt"
-inputs = {{ pixels = 64, frames = 12 }}
-card = "watcher.md"
-"""
 _SMALL_MOTION = TrActionConfig(frames=4, width=12, layers=1, heads=2, bands=2)
 _SMALL_LOOKS = DINOv2Config(width=24, layers=1, heads=2)
 
@@ -165,13 +131,19 @@ def _probe(store: Path) -> AttentiveProbe:
 
 
 def _with_looks(store: Path, name: str, network: AttentiveProbe | LateFusion, inputs: str) -> Path:
-    table = _LOOKS.format(
-        name=name,
+    looks = digest(store / "looks.safetensors")
+    backbone = table("looks", looks, builder="dinov2", inputs="pixels = 112", task="appearance")
+    fused = table(
+        name,
+        save_network(network, store / f"{name}.safetensors"),
         builder=name_of(type(network)),
-        digest=save_network(network, store / f"{name}.safetensors"),
-        looks=digest(store / "looks.safetensors"),
         inputs=inputs,
+        more=f'backbone = {{ name = "looks", sha256 = "{looks}", frames = 3 }}',
     )
-    (store / "catalog.toml").write_text(table)
+    return _write(store, backbone + fused)
+
+
+def _write(store: Path, tables: str) -> Path:
+    (store / "catalog.toml").write_text(tables)
     (store / "labels.txt").write_text("\n".join(LABELS) + "\n")
     return store
