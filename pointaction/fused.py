@@ -8,8 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pointaction.appearance.backbone import Features
-from pointaction.appearance.frozen import FrozenBackbone
+from pointaction.appearance.backbone import Backbone, Features
 from pointaction.appearance.stored import open_trained_on
 from pointaction.clip import Clip
 from pointaction.errors import DamagedWeights
@@ -25,7 +24,7 @@ from pointaction.tracks import Tracks
 class FusedRecogniser:
     """An `AnyRecogniser` of late fusion: motion and appearance, and what each says alone."""
 
-    def __init__(self, entry: Entry, model: LateFusion, backbone: FrozenBackbone) -> None:
+    def __init__(self, entry: Entry, model: LateFusion, backbone: Backbone) -> None:
         self.entry = entry
         self.model = model
         self.backbone = backbone
@@ -65,7 +64,7 @@ class FusedRecogniser:
 class ProbeRecogniser:
     """An `AnyRecogniser` of appearance alone."""
 
-    def __init__(self, entry: Entry, probe: AttentiveProbe, backbone: FrozenBackbone) -> None:
+    def __init__(self, entry: Entry, probe: AttentiveProbe, backbone: Backbone) -> None:
         self.entry = entry
         self.probe = probe
         self.backbone = backbone
@@ -98,13 +97,13 @@ class ProbeRecogniser:
         )
 
 
-def look(backbone: FrozenBackbone, clip: Clip, report: Report = silent) -> Features:
+def look(backbone: Backbone, clip: Clip, report: Report = silent) -> Features:
     """What the backbone finds in a clip."""
     enter("look", report)
     return backbone.features(clip.frames)
 
 
-def _backbone(store: Path, entry: Entry, device: str) -> FrozenBackbone:
+def _backbone(store: Path, entry: Entry, device: str) -> Backbone:
     if entry.backbone is None:
         raise DamagedWeights(
             f"catalog.toml does not say which backbone {entry.name} looks through; train it again"

@@ -42,6 +42,21 @@ def watch(network: VideoNetwork, clip: Tensor, motion: Tensor) -> Recognised:
     return network(clip)
 
 
+def maps_of(network: VideoNetwork, clip: Tensor, motion: Tensor) -> Tensor:
+    """A network's last maps (B, C, T, h, w), before it answers; arguments as of `watch`."""
+    if isinstance(network, TrajectoryNet):
+        return network.features(clip, motion)
+    return network.features(clip)
+
+
+def seen_by(network: VideoNetwork, clip: Clip, source: MotionSource) -> tuple[Tensor, Tensor]:
+    """All frames of a clip and its motion, as `watch` takes them, where the network is."""
+    seen = squares(clip, source)
+    device = next(network.parameters()).device
+    frames = torch.from_numpy(seen.frames).to(device).permute(3, 0, 1, 2)[None] / 255
+    return frames, torch.from_numpy(seen.motion).to(device)[None]
+
+
 class VideoRecogniser:
     """An `AnyRecogniser` of pixels alone."""
 
@@ -66,11 +81,8 @@ class VideoRecogniser:
         if clip is None:
             raise pixels_missing(self.entry)
         enter("look", report)
-        seen = squares(_sampled(clip), self.source)
-        device = next(self.network.parameters()).device
-        frames = torch.from_numpy(seen.frames).to(device).permute(3, 0, 1, 2)[None] / 255
+        frames, motion = seen_by(self.network, _sampled(clip), self.source)
         enter("classify", report)
-        motion = torch.from_numpy(seen.motion).to(device)[None]
         with torch.inference_mode():
             told = watch(self.network, frames, motion)
         enter("explain", report)

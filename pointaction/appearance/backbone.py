@@ -28,6 +28,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def sha256(self) -> str:
+        """Of the weights and whatever says how they are used."""
+        ...
+
+    @property
     def digest(self) -> str:
         """SHA-256 of everything that its features depend on beside the clip."""
         ...
@@ -35,6 +40,11 @@ class Backbone(Protocol):
     @property
     def frames(self) -> int:
         """How many frames of a clip it looks at."""
+        ...
+
+    @property
+    def timeless(self) -> bool:
+        """Whether its tokens do not know their moment, so that a probe has to be told."""
         ...
 
     def features(self, clips: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Features:

@@ -47,6 +47,11 @@ class FrozenBackbone:
         parts = (self.sha256, str(self.native), str(self.frames), str(self.precision), _VERSION)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
+    @property
+    def timeless(self) -> bool:
+        """Frame by frame nothing tells one moment from another."""
+        return self.tubelet is None
+
     def features(self, clips: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Features:
         """Tokens of a clip (T, H, W, 3), RGB, or of several of any lengths and sizes.
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import torch
 
+from pointaction.appearance.backbone import Backbone
 from pointaction.appearance.backbones import FRAMES, open_backbone
 from pointaction.appearance.dinov2 import dinov2_backbone, own_backbone
 from pointaction.appearance.frozen import FrozenBackbone
+from pointaction.appearance.watching import WatchingBackbone
 from pointaction.errors import DamagedWeights, UnknownModel
-from pointaction.models.catalog import APPEARANCE, Looks, find, read_catalog, verify
+from pointaction.models.catalog import APPEARANCE, Entry, Looks, find, read_catalog, verify
 from pointaction.models.dinov2 import DINOv2
 from pointaction.models.downloads import BACKBONE, Download, installed, read_downloads, verified
 from pointaction.models.networks import open_network
+from pointaction.video_networks import LOADERS
 
 
 def open_stored(
@@ -21,26 +24,39 @@ def open_stored(
     frames: int | None = None,
     device: str = "cpu",
     precision: torch.dtype = torch.float32,
-) -> FrozenBackbone:
-    """The backbone called `name`: a model of the task "appearance", or a download that is one.
+) -> Backbone:
+    """The backbone called `name`: a model of the task "appearance", a download that is one, or a
+    network of motion in pixels, of whose answer only what it saw is taken.
 
     frames: how many of a clip it looks at; None: as many as it was made for. Raises UnknownModel,
     NotInstalled with the command that installs it, MissingExtra and DamagedWeights.
     """
+    entry = find_backbone(store, name)
+    if isinstance(entry, Download):
+        return _pulled(store, entry, frames, device, precision)
+    if entry.builder in LOADERS:
+        return WatchingBackbone.open(store, entry, frames=frames, device=device)
+    return own_backbone(verify(store, entry), frames=frames or FRAMES, device=device)
+
+
+def find_backbone(store: Path, name: str) -> Entry | Download:
+    """What the catalogue says of a backbone. Raises UnknownModel, which names those there are."""
     downloads = _downloads(store)
     if name in downloads:
-        return _pulled(store, downloads[name], frames, device, precision)
+        return downloads[name]
     try:
-        path = verify(store, find(store, name, task=APPEARANCE))
+        entry = find(store, name, task=None)
     except UnknownModel:
-        known = [*_own(store), *downloads]
+        entry = None
+    if entry is None or not _is_backbone(entry):
+        known = [name for name, one in read_catalog(store).items() if _is_backbone(one)]
         raise UnknownModel(
-            f"no backbone {name!r}; there is {', '.join(known)}", value=name
-        ) from None
-    return own_backbone(path, frames=frames or FRAMES, device=device)
+            f"no backbone {name!r}; there is {', '.join([*known, *downloads])}", value=name
+        )
+    return entry
 
 
-def open_trained_on(store: Path, looks: Looks, *, device: str = "cpu") -> FrozenBackbone:
+def open_trained_on(store: Path, looks: Looks, *, device: str = "cpu") -> Backbone:
     """The backbone of a model; DamagedWeights where another one has its name by now."""
     backbone = open_stored(store, looks.name, frames=looks.frames, device=device)
     if backbone.sha256 != looks.sha256:
@@ -51,8 +67,8 @@ def open_trained_on(store: Path, looks: Looks, *, device: str = "cpu") -> Frozen
     return backbone
 
 
-def _own(store: Path) -> list[str]:
-    return [name for name, entry in read_catalog(store).items() if entry.task == APPEARANCE]
+def _is_backbone(entry: Entry) -> bool:
+    return entry.task == APPEARANCE or entry.builder in LOADERS
 
 
 def _downloads(store: Path) -> dict[str, Download]:

@@ -7,6 +7,9 @@ neighbours in the next frame. The affinity says what to read of them, as in any 
 it holds one number for each displacement, it also says where the token has gone: a small network
 makes motion features of it. The other layers read the whole clip.
 
+That affinity tells motion only if what looks alike is alike: places are told after it, not before,
+queries begin as keys, and both are of length 1 (docs/decisions/0037-how-emim-learns.md).
+
 Shapes:  B clips   T frames   h, w tokens of a frame   P = h * w   D width   A heads   E = D / A
 """
 
@@ -16,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad, scaled_dot_product_attention
+from torch.nn.functional import gelu, interpolate, normalize, pad, scaled_dot_product_attention
 
 from pointaction.errors import InputError
 from pointaction.layers.clips import Recognised, normalised
@@ -27,6 +30,7 @@ from pointaction.models.limits import expect, expect_share
 from pointaction.models.traction import FrequencyBands
 
 ATTENTIONS = ("plain", "window", "motion")
+_SHARPNESS = 16.0  # at first: a neighbour that is half as like gets a share 3,000 times as small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +90,21 @@ class NextFrameAttention(Attention):
     def __init__(self, config: EMIMConfig) -> None:
         super().__init__(config)
         self.radius = config.radius
+        self.sharpness = nn.Parameter(torch.full((config.heads, 1, 1), _SHARPNESS))
+        width = config.width
+        with torch.no_grad():
+            self.qkv.weight[width : 2 * width] = self.qkv.weight[:width]
+            self.qkv.bias[: 2 * width] = 0
         self.motion: nn.Sequential | None = None
         if config.attention == "motion":
-            displacements = (2 * config.radius + 1) ** 2
-            last = nn.Linear(config.width, config.width)
+            displacements = config.heads * (2 * config.radius + 1) ** 2
+            last = nn.Linear(width, width)
+            # Normalised over tokens: most stand still, and those that do not must be heard.
             self.motion = nn.Sequential(
-                nn.Linear(config.heads * displacements, config.width), nn.GELU(), last
+                nn.BatchNorm1d(displacements), nn.Linear(displacements, width), nn.GELU(), last
             )
-            # It begins as attention alone, so that what motion adds is learned.
-            nn.init.zeros_(last.weight)
+            # From zero it takes several times the steps: nothing flows back until it has grown.
+            nn.init.normal_(last.weight, std=2 / width**0.5)
             nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -103,12 +113,18 @@ class NextFrameAttention(Attention):
         y = near.read(affinity, next_frame(v))  # (B, T, A, P, E)
         y = self.proj(y.transpose(2, 3).flatten(3))
         if self.motion is not None:
-            y = y + self.motion(affinity.transpose(2, 3).flatten(3))
+            displacements = affinity.transpose(2, 3).flatten(3)  # (B, T, P, A * K)
+            y = y + self.motion(displacements.flatten(0, 2)).view(y.shape)
         return y.view(x.shape)
 
     def affinity(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Each token's with its neighbours, (B, T, A, P, K); and all values (B, T, A, P, E)."""
+        """Each token's with its neighbours, (B, T, A, P, K); and all values (B, T, A, P, E).
+
+        Cosines, times a learned factor of each head.
+        """
         q, k, v = self.split(x.flatten(2, 3))
+        q = normalize(q, dim=-1) * (self.sharpness * q.shape[-1] ** 0.5)
+        k = normalize(k, dim=-1)
         return self._neighbourhood(x).affinity(q, next_frame(k)), v
 
     def _neighbourhood(self, x: Tensor) -> Neighbourhood:
@@ -118,11 +134,10 @@ class NextFrameAttention(Attention):
 class Block(nn.Module):
     """Attention and a two-layer network, each normalised before."""
 
-    def __init__(self, config: EMIMConfig, *, local: bool) -> None:
+    def __init__(self, config: EMIMConfig, attention: Attention) -> None:
         super().__init__()
-        follows = local and config.attention != "plain"
         self.norm_attention = nn.LayerNorm(config.width)
-        self.attention = NextFrameAttention(config) if follows else Attention(config)
+        self.attention = attention
         self.norm_mlp = nn.LayerNorm(config.width)
         self.mlp = MLP(config.width)
 
@@ -132,7 +147,7 @@ class Block(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Patches, each with what it looks like and when and where it is."""
+    """Patches, each with what it looks like."""
 
     def __init__(self, config: EMIMConfig) -> None:
         super().__init__()
@@ -142,7 +157,12 @@ class Tokens(nn.Module):
         self.overlap = config.patch // 2
         self.look = nn.Conv2d(3, config.width // 4, side, stride=config.patch)
         self.proj = nn.Linear(config.width // 4, config.width)
-        self.place = FrequencyBands(config.width // 6)
+        # Filters begin smooth: to others a texture that has moved by a few pixels is another one.
+        coarse = torch.randn(config.width // 4, 3, 4, 4)
+        smooth = interpolate(coarse, size=(side, side), mode="bicubic")
+        smooth = smooth - smooth.mean((2, 3), keepdim=True)
+        with torch.no_grad():
+            self.look.weight.copy_(normalize(smooth.flatten(1), dim=1).view_as(smooth))
 
     def forward(self, clip: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W) as (B, T, h, w, D); last pixels fill up the last patches."""
@@ -151,17 +171,21 @@ class Tokens(nn.Module):
         lower, right = -height % self.patch + self.overlap, -width % self.patch + self.overlap
         frames = pad(frames, (self.overlap, right, self.overlap, lower), mode="replicate")
         look = gelu(self.look(frames)).unflatten(0, (len(clip), -1))  # (B, T, D / 4, h, w)
-        return self.proj(look.permute(0, 1, 3, 4, 2)) + self._places(look)
+        return self.proj(look.permute(0, 1, 3, 4, 2))
 
-    def _places(self, look: Tensor) -> Tensor:
-        """(T, h, w, D): sines and cosines of time, row and column, each 0 to 1 over the clip."""
-        _, frames, _, height, width = look.shape
-        axes = [
-            (torch.arange(count, device=look.device) + 0.5) / count
-            for count in (frames, height, width)
-        ]
+
+class Places(nn.Module):
+    """Tells tokens when and where they are."""
+
+    def __init__(self, config: EMIMConfig) -> None:
+        super().__init__()
+        self.bands = FrequencyBands(config.width // 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Adds to (B, T, h, w, D) sines and cosines of time, row and column, 0 to 1 over a clip."""
+        axes = [(torch.arange(count, device=x.device) + 0.5) / count for count in x.shape[1:4]]
         grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-        return self.place(grid.to(look.dtype)).flatten(-2)
+        return x + self.bands(grid.to(x.dtype)).flatten(-2)
 
 
 class ReadOut(nn.Module):
@@ -187,9 +211,12 @@ class EMIM(nn.Module):
     def __init__(self, config: EMIMConfig) -> None:
         super().__init__()
         self.config = config
+        near = 0 if config.attention == "plain" else min(config.local, config.layers)
         self.tokens = Tokens(config)
-        self.blocks = nn.ModuleList(
-            Block(config, local=layer < config.local) for layer in range(config.layers)
+        self.near = nn.ModuleList(Block(config, NextFrameAttention(config)) for _ in range(near))
+        self.places = Places(config)
+        self.whole = nn.ModuleList(
+            Block(config, Attention(config)) for _ in range(config.layers - near)
         )
         self.norm = nn.LayerNorm(config.width)
         self.read_out = ReadOut(config)
@@ -202,11 +229,18 @@ class EMIM(nn.Module):
         Meant for some 8 to 16 frames of up to 30 patches a side: the last layers compare all
         tokens of the clip.
         """
-        x = self.tokens(clip)
-        for block in self.blocks:
-            x = block(x)
-        read, maps = self.read_out(self.norm(x))
+        read, maps = self.read_out(self.features(clip).movedim(1, -1))
         return Recognised(logits=self.head(self.dropout(read)), maps=maps.detach())
+
+    def features(self, clip: Tensor) -> Tensor:
+        """The last maps (B, D, T, h, w); the clip as of `forward`."""
+        x = self.tokens(clip)
+        for block in self.near:
+            x = block(x)
+        x = self.places(x)
+        for block in self.whole:
+            x = block(x)
+        return self.norm(x).movedim(-1, 1)
 
 
 def emim(classes: int) -> EMIM:

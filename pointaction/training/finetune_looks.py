@@ -7,20 +7,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from pointaction.appearance.backbone import Backbone
 from pointaction.appearance.cache import FeatureCache
-from pointaction.appearance.frozen import FrozenBackbone
-from pointaction.appearance.stored import open_stored
+from pointaction.appearance.stored import find_backbone, open_stored
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.fused import FusedRecogniser, ProbeRecogniser
-from pointaction.models.catalog import APPEARANCE, CLASSIFICATION, Entry, Looks, find
-from pointaction.models.downloads import Download, read_downloads
+from pointaction.models.catalog import CLASSIFICATION, Entry, Looks
 from pointaction.models.files import Configured, name_of, save_network
 from pointaction.models.fusion import LateFusion
 from pointaction.models.probe import AttentiveProbe
@@ -125,12 +123,12 @@ def apart(taught: Sequence[FollowedClip]) -> tuple[list[FollowedClip], list[Foll
     return own, above
 
 
-def _open(wish: Wish, backbone: str) -> FrozenBackbone:
+def _open(wish: Wish, backbone: str) -> Backbone:
     return open_stored(wish.store, backbone, device=str(wish.device))
 
 
 def _look(
-    wish: Wish, clips: Sequence[LabelledClip], backbone: FrozenBackbone, watcher: Watcher
+    wish: Wish, clips: Sequence[LabelledClip], backbone: Backbone, watcher: Watcher
 ) -> LookedClips:
     return look_at_clips(
         clips,
@@ -160,7 +158,7 @@ def _train_probe(
     looked: LookedClips,
     taught: Sequence[LabelledClip],
     labels: list[str],
-    backbone: FrozenBackbone,
+    backbone: Backbone,
 ) -> AttentiveProbe:
     rows = _rows(looked, taught)
     return train_probe(
@@ -169,7 +167,7 @@ def _train_probe(
         _numbers(labels, taught),
         width=looked.width,
         classes=len(labels),
-        told_time=backbone.tubelet is None,
+        told_time=backbone.timeless,
         generator=Generator().manual_seed(wish.seed),
         schedule=_probing(len(taught)),
     )
@@ -210,11 +208,11 @@ def _entry(
     labels: list[str],
     network: AttentiveProbe | LateFusion,
     backbone: str,
-    looks: FrozenBackbone,
+    looks: Backbone,
     start: Start | None,
 ) -> Entry:
     """What the catalogue will say, but for the digest; `start` is that of the motion branch."""
-    of = _described(wish.store, backbone)
+    of = find_backbone(wish.store, backbone)
     licences = dict.fromkeys([*([start.licence] if start else []), of.licence])
     told: dict[str, Any] = {"pixels": f"{looks.frames} frames through {backbone}"}
     if isinstance(network, LateFusion):
@@ -238,10 +236,6 @@ def _entry(
         card=f"{place}/README.md",
         backbone=Looks(name=backbone, sha256=looks.sha256, frames=looks.frames),
     )
-
-
-def _described(store: Path, backbone: str) -> Entry | Download:
-    return read_downloads(store).get(backbone) or find(store, backbone, task=APPEARANCE)
 
 
 def _registered(

@@ -23,8 +23,9 @@ from pointaction.training.reels import Reels
 from pointaction.video_networks import VideoNetwork, watch
 
 _TOLD = 5.0
-"""Deviation of the first weights of motion features. Small clips move by fractions of a cell: from
-zero, weights would take all of a short training to grow; from 1, it took nearly twice the steps."""
+"""Deviation of the first weights of TrajectoryNet's motion features. Small clips move by fractions
+of a cell: from zero, weights would take all of a short training to grow; from 1, it took nearly
+twice the steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class VideoRecipe(Recipe):
 
 
 FOLLOWING = TrajectoryNetConfig(width=16, blocks=(1, 1, 1), follow=(1, 2, 3))
-READING = EMIMConfig(width=48, layers=3, heads=4, local=2)
+READING = EMIMConfig(width=48, layers=3, heads=4, local=2, radius=2)
 
 
 def trajectorynet() -> VideoRecipe:
@@ -81,7 +82,7 @@ def emim() -> VideoRecipe:
         config=READING,
         steps=3000,
         batch=16,
-        learning_rate=2e-3,
+        learning_rate=3e-3,
         weight_decay=0.05,
     )
 

@@ -19,9 +19,10 @@ class Brightness:
 
     name = "brightness"
     frames = 3
+    timeless = True
 
     def __init__(self, digest: str = BACKBONE) -> None:
-        self.digest = digest
+        self.digest = self.sha256 = digest
         self.asked = 0
 
     def features(self, clips: NDArray[np.uint8] | Sequence[NDArray[np.uint8]]) -> Features:

@@ -39,8 +39,8 @@ def chance(*shape: int, seed: int = 0) -> Tensor:
 
 def told(layer: NextFrameAttention) -> NextFrameAttention:
     """As after some training, when motion counts."""
-    torch.nn.init.eye_(layer.get_parameter("motion.2.weight"))
-    return layer
+    torch.nn.init.eye_(layer.get_parameter("motion.3.weight"))
+    return layer.eval()
 
 
 def test_affinity_peaks_where_a_texture_has_gone() -> None:
@@ -70,19 +70,19 @@ def test_a_token_reads_neighbours_in_the_next_frame_and_no_others() -> None:
     assert differs.sum() == 9 + 1
 
 
-def test_motion_features_begin_as_nothing_and_are_added() -> None:
+def test_motion_features_are_added_to_what_is_read() -> None:
     motion, window = made(tiny("motion")), made(tiny("window"))
     added = motion.load_state_dict(window.state_dict(), strict=False)
-    assert {name.split(".motion")[0] for name in added.missing_keys} == {"blocks.0.attention"}
+    assert {name.split(".motion")[0] for name in added.missing_keys} == {"near.0.attention"}
     assert not added.unexpected_keys
     clip = torch.rand(1, 3, 3, 12, 12)
     with torch.no_grad():
-        before = motion(clip).logits
-        assert before.equal(window(clip).logits)
-        layer = motion.blocks[0].attention
+        without = window(clip).logits
+        assert (motion(clip).logits - without).abs().max() > 1e-3
+        layer = motion.near[0].attention
         assert isinstance(layer, NextFrameAttention)
-        told(layer)
-        assert (motion(clip).logits - before).abs().max() > 1e-3
+        layer.get_parameter("motion.3.weight").zero_()
+        assert motion(clip).logits.equal(without)
 
 
 def textures(steps: list[int], generator: torch.Generator) -> Tensor:
@@ -107,6 +107,7 @@ def test_motion_features_soon_tell_which_way_a_texture_moves(attention: str, kno
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    network.eval()
     clip = textures(32 * [1], generator)
     with torch.no_grad():
         right, backwards = (network(each).logits.softmax(-1)[:, 1] for each in (clip, clip.flip(2)))

@@ -5,6 +5,7 @@ from shutil import copy
 import pytest
 import torch
 
+from pointaction.appearance.frozen import FrozenBackbone
 from pointaction.appearance.stored import open_stored
 from pointaction.errors import DamagedWeights
 from pointaction.fewshot.heads import HEADS
@@ -64,7 +65,9 @@ def test_every_head_that_is_shipped_is_what_the_catalogue_says(entry: Entry) -> 
 
 def test_the_backbone_that_is_shipped_is_what_the_catalogue_says() -> None:
     (entry,) = (each for each in SHIPPED.values() if each.task == APPEARANCE)
-    network = open_stored(DEFAULT_STORE, entry.name).network
+    backbone = open_stored(DEFAULT_STORE, entry.name)
+    assert isinstance(backbone, FrozenBackbone)
+    network = backbone.network
     assert entry.parameters == sum(part.numel() for part in network.parameters())
     assert (DEFAULT_STORE / entry.card).is_file()
 

@@ -16,7 +16,8 @@ from pointaction.training.finetune import Watcher, Wish
 from pointaction.training.finetune_looks import apart, finetune_fusion, finetune_probe
 from pointaction.video.decode import decode
 from pointaction.video.encode import encode_mp4
-from tests.pointaction.models.stores import probe_store, small_store
+from tests.pointaction.models.stores import probe_store, small_store, video_store
+from tests.pointaction.test_video_networks import network
 from tests.pointaction.tracking.test_lucas_kanade import shifting
 
 LABELS = {"dark to the left": (-3, 0.3), "light to the right": (3, 1.0)}
@@ -93,6 +94,20 @@ def test_a_folder_becomes_a_model_that_looks_and_does_not_follow(wish: Wish, cli
     before = {path: path.stat().st_mtime_ns for path in kept}
     finetune_probe(replace(wish, features=shared, name="again"), "looks", QUIET)
     assert {path: path.stat().st_mtime_ns for path in shared.rglob("*.safetensors")} == before
+
+
+def test_motion_in_pixels_is_a_branch_too(wish: Wish, clips: Path) -> None:
+    """Beside points that move, a network that names motions in pixels."""
+    looks = (wish.store / "catalog.toml").read_text()
+    video_store(wish.store, network("trajectorynet"))
+    with (wish.store / "catalog.toml").open("a") as catalog:
+        catalog.write(looks)
+    finetune_fusion(wish, "watcher", QUIET)
+    entry = find(wish.store, "own")
+    assert entry.inputs["pixels"] == "12 frames through watcher"
+    clip = decode(clips / "dark to the left" / "0.mp4")
+    seen = open_recogniser(wish.store, "own").recognise(track_clip(clip, tracks=16), clip)
+    assert set(seen.branches) == {"motion", "appearance"}
 
 
 def test_what_extract_features_keeps_is_what_is_learned_from(wish: Wish, clips: Path) -> None:
