@@ -6,7 +6,7 @@ CLIP ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types check fix openapi evaluate bench clean
+.PHONY: help demo serve test lint types check fix openapi evaluate bench scale containers clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,12 @@ evaluate: $(VENV)/.serve  ## measure the shipped model on held-out procedural mo
 
 bench: $(VENV)/.serve  ## measure latency and memory of the whole stack
 	$(BIN)/python -m benchmarks.latency
+
+scale: $(VENV)/.dev  ## two APIs and four workers in network namespaces; takes two workers away
+	unshare --map-root-user --net $(BIN)/python -m benchmarks.scale
+
+containers: $(VENV)/.dev  ## run what the images run, as they run it, without Docker
+	$(BIN)/python docker/try_without_docker.py
 
 clean:  ## remove what the other words made
 	rm -rf $(VENV) data runs demo-output .mypy_cache .pytest_cache .ruff_cache

@@ -24,6 +24,7 @@ _NAME = re.compile(
     rf"|episodes/{_ID}/{_ID}\.(tracks\.npz|[0-9a-f]{{16}}\.features)"
 )
 _EPISODE = re.compile(_ID)
+_SIGN = ".pointaction"  # lies in a store that would else be empty
 
 
 def clip_name(content: str) -> str:
@@ -149,7 +150,11 @@ class BlobStore:
         if self.local:
             Path(self.root).mkdir(parents=True, exist_ok=True)
         self.fs.invalidate_cache()
-        self.fs.ls(self.root)
+        try:
+            self.fs.ls(self.root)
+        except FileNotFoundError:  # an object store has no empty folders
+            self.fs.makedirs(self.root, exist_ok=True)
+            self.fs.touch(f"{self.root}/{_SIGN}")
 
     def _folder(self, episode: str) -> str:
         if not _EPISODE.fullmatch(episode):

@@ -10,6 +10,7 @@ import kombu.exceptions
 import redis.exceptions
 from celery import Celery
 
+from workers import traces
 from workers.errors import QueueDown
 from workers.settings import Settings
 
@@ -79,11 +80,15 @@ _WORKER: dict[str, Any] = {
 
 
 def kombu_url(url: str) -> str:
-    """The URL as kombu wants it: redis-py's unix:// is its redis+socket://."""
+    """The URL as kombu wants it: redis-py's unix:// is its redis+socket://, and certificates are
+    looked at only if it is told so.
+    """
     parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in query:
+        return f"{url}{'&' if query else '?'}ssl_cert_reqs=required"
     if parts.scheme != "unix":
         return url
-    query = parse_qs(parts.query)
     login = parts.netloc.rpartition("@")[0]
     if not login and (password := query.get("password")):
         login = f":{quote(password[0], safe='')}"
@@ -110,6 +115,7 @@ class JobQueue:
     def submit(self, job_id: str) -> None:
         """Queue a job that has a record. QueueDown, within 2 s, when the broker is away."""
         try:
-            self.app.send_task(TASK, args=[job_id], task_id=job_id, retry=False)
+            with traces.span("publish", part="producer"):
+                self.app.send_task(TASK, args=[job_id], task_id=job_id, retry=False)
         except (kombu.exceptions.KombuError, redis.exceptions.RedisError, OSError) as error:
             raise QueueDown("the queue does not answer; try again in a few seconds") from error

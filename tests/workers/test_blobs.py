@@ -1,9 +1,11 @@
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
+from moto.server import ThreadedMotoServer
 
 from workers.blobs import (
     BlobStore,
@@ -17,12 +19,30 @@ NAME = clip_name("a" * 64)
 DRAWING = overlay_name("b" * 64, head="mean", format="png")
 
 
-@pytest.fixture(params=["folder", "remote"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The URL of a local S3 with an empty bucket."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "word")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+        server.start()
+        host, port = server.get_host_and_port()
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield "s3://bucket"
+        server.stop()
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    """A local folder, and fsspec's memory in the part of an object store."""
+    """A local folder, fsspec's memory in the part of an object store, and an S3."""
     if request.param == "folder":
         return BlobStore(str(tmp_path / "blobs"))
-    return BlobStore(f"memory://{tmp_path.name}")
+    if request.param == "memory":
+        return BlobStore(f"memory://{tmp_path.name}")
+    return BlobStore(f"{request.getfixturevalue('s3')}/{tmp_path.name}")
 
 
 def put(store: BlobStore, folder: Path, name: str, data: bytes) -> None:
@@ -150,6 +170,15 @@ def test_a_store_can_be_checked(store: BlobStore, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         BlobStore(str(tmp_path / "file" / "blobs")).check()
+
+
+def test_an_empty_store_can_be_checked(store: BlobStore, tmp_path: Path) -> None:
+    store.check()
+    store.check()
+    assert store.sweep(older_than_s=-60) == 0
+    assert store.episodes() == []
+    put(store, tmp_path, NAME, b"abc")
+    assert store.exists(NAME)
 
 
 def test_the_object_store_is_behind_fsspec(tmp_path: Path) -> None:

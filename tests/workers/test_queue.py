@@ -49,7 +49,9 @@ def test_a_broker_that_never_answers_is_reported_within_two_seconds() -> None:
     ("url", "kombu"),
     [
         ("redis://host:1234/5", "redis://host:1234/5"),
-        ("rediss://:secret@host/1", "rediss://:secret@host/1"),
+        ("rediss://:secret@host/1", "rediss://:secret@host/1?ssl_cert_reqs=required"),
+        ("rediss://host/1?a=b", "rediss://host/1?a=b&ssl_cert_reqs=required"),
+        ("rediss://host/1?ssl_cert_reqs=none", "rediss://host/1?ssl_cert_reqs=none"),
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
         ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
         ("unix:///a?password=p/w&db=1", "redis+socket://:p%2Fw@/a?virtual_host=1"),
