@@ -25,6 +25,10 @@ class ClipAnswer(BaseModel):
     height: int
 
 
+class CallbackSecret(BaseModel):
+    secret: str = Field(description="whsec_ and base64, as libraries of Standard Webhooks take it")
+
+
 class ModelReference(BaseModel):
     name: str
     version: str

@@ -13,6 +13,7 @@ from service.access import Access
 from service.dependencies import open_resources
 from service.intake import BodyLimit, HangUp, SafeHeaders
 from service.routes import (
+    callbacks,
     classify,
     docs,
     episodes,
@@ -25,6 +26,7 @@ from service.routes import (
 )
 from service.settings import ServiceSettings
 from service.telemetry import RequestTrail
+from workers import traces
 from workers.logs import configure
 from workers.queue import Queue
 
@@ -41,11 +43,13 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
         await anyio.to_thread.run_sync(_prepare, resources.uploads)
         yield
         await resources.aclose()
+        await anyio.to_thread.run_sync(traces.end)
 
     app = FastAPI(**openapi.ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.resources = resources
     problems.install(app)
-    for route in (classify, jobs, overlays, episodes, models, health, metrics, page, docs):
+    answering = (classify, jobs, overlays, episodes, callbacks, models, health, metrics)
+    for route in (*answering, page, docs):
         app.include_router(route.router)
     page.mount(app)
     docs.mount(app)
@@ -63,6 +67,7 @@ def from_environment() -> FastAPI:
     """The application as POINTACTION_* variables want it; what uvicorn starts."""
     settings = ServiceSettings()
     configure(settings)
+    traces.configure("pointaction-api")
     return create_app(settings)
 
 

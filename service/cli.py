@@ -1,6 +1,8 @@
-"""Commands that `pointaction` gets from the service: `serve` and `demo`."""
+"""Commands that `pointaction` gets from the service: `serve`, `demo` and `doctor`."""
 
+import json
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -8,9 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pointaction.terminal import out, plain
 from service.settings import ServiceSettings
 
 err = Console(stderr=True)
+_COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 def serve(
@@ -51,6 +55,27 @@ def demo(
     from service.demo import run
 
     run(clip, output)
+
+
+def doctor(
+    data_dir: Annotated[Path | None, typer.Option(help="Where clips and queue live.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array, for programs.")] = False,
+) -> None:
+    """Look at the deployment that POINTACTION_* describe; exit 1 where something is wrong."""
+    from service.doctor import look
+
+    findings = list(look(data_dir))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            colour = _COLOURS[finding.level]
+            told = f"[{colour}]{finding.level:<8}[/]{finding.about:<10} {plain(finding.says)}"
+            out.print(told, soft_wrap=True)
+            if finding.remedy:
+                out.print(f"{'':<19}{plain(finding.remedy)}", style="dim", soft_wrap=True)
+    if any(finding.level == "wrong" for finding in findings):
+        raise typer.Exit(1)
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> None:

@@ -75,6 +75,7 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
     records = EpisodeStore(store)
     reservations = Reservations(store.redis, ttl_s=settings.job_ttl_s)
     queue = queue or JobQueue(settings)
+    metrics = Metrics(store, cache=results.redis, data_dir=settings.data_dir)
     submissions = Submissions(
         settings=settings,
         store=store,
@@ -83,6 +84,7 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
         reservations=reservations,
         episodes=records,
         queue=queue,
+        questions=metrics.questions,
     )
     remains = Remains(
         settings=settings,
@@ -108,7 +110,7 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
             reservations=reservations,
             queue=queue,
         ),
-        metrics=Metrics(store),
+        metrics=metrics,
         check_tracks=TracksCheck(),
         admission=Admission(settings.broker_url, settings.limits),
     )

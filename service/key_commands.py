@@ -1,7 +1,7 @@
 """`pointaction keys`: who may use the service."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ from pointaction.errors import PointActionError
 from service.keys import Key, KeyStore, Limits, seconds
 from service.settings import ServiceSettings
 from workers.embedded import EmbeddedRedis
-from workers.redis import connect
+from workers.redis import answers, connect
 
 out = Console()
 err = Console(stderr=True)
@@ -100,17 +100,11 @@ def _key_store(data_dir: Path | None) -> Iterator[KeyStore]:
 def _broker(settings: ServiceSettings) -> Iterator[str]:
     """The URL of the service's Redis; of an embedded one that is not running, started for now."""
     embedded = EmbeddedRedis(settings.data_dir)
-    if settings.broker_url or _answers(embedded.broker_url):
+    if settings.broker_url or answers(embedded.broker_url):
         yield settings.broker_url or embedded.broker_url
     else:
         with embedded:
             yield embedded.broker_url
-
-
-def _answers(url: str) -> bool:
-    with suppress(RedisError), closing(connect(url)) as redis:
-        return bool(redis.ping())
-    return False
 
 
 def _show_token(token: str, key: Key) -> None:

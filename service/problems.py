@@ -51,6 +51,8 @@ KINDS: dict[str, Kind] = {
     "unknown-model": Kind(422, "There is no model of this name"),
     "pixels-missing": Kind(422, "The model has to see the clip itself"),
     "not-comparable": Kind(422, "Episodes cannot compare clips by this model"),
+    "webhooks-off": Kind(422, "The server calls nobody back"),
+    "callback-refused": Kind(422, "The server does not call this URL"),
     "idempotency-mismatch": Kind(422, "The idempotency key was used with another payload"),
     "quarantined": Kind(422, "This content has killed workers before"),
     # the episode

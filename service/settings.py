@@ -8,11 +8,11 @@ from pydantic import Field, SecretStr
 from service.addresses import is_loopback
 from service.keys import Limits
 from workers.jobs import Room
-from workers.settings import Settings
+from workers.settings import WebhookSettings
 
 
-class ServiceSettings(Settings):
-    """As `Settings`, plus where to listen, whom to let in and how much to take."""
+class ServiceSettings(WebhookSettings):
+    """As `WebhookSettings`, plus where to listen, whom to let in and how much to take."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -67,10 +67,6 @@ class ServiceSettings(Settings):
 
     def export(self) -> None:
         """Set the environment so that child processes read these settings."""
-        for name in type(self).model_fields:
-            variable, value = f"POINTACTION_{name.upper()}", getattr(self, name)
-            text = value.get_secret_value() if isinstance(value, SecretStr) else value
-            if text is None or text == "":
-                os.environ.pop(variable, None)
-            else:
-                os.environ[variable] = str(text)
+        for variable in self.variables():
+            os.environ.pop(variable, None)
+        os.environ.update(self.as_environment())

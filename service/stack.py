@@ -1,13 +1,17 @@
-"""The embedded stack: Redis and a worker of our own, where no URLs say that there are others."""
+"""The embedded stack: Redis and a worker of our own, where no URLs say that there are others, and
+what sends webhooks, where any may be sent.
+"""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Self
 
 from service.settings import ServiceSettings
 from workers.embedded import EmbeddedRedis
 from workers.launch import WorkerProcess
 from workers.logs import logger
+from workers.settings import WebhookSettings
 
 _LOOK_EVERY_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -19,48 +23,52 @@ log = logger(__name__)
 def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
     """Settings with every URL filled in; what was started for them stops on leaving.
 
-    With a broker URL set, whoever set it runs the workers too (`pointaction worker`).
+    With a broker URL set, whoever set it runs the workers too (`pointaction worker`), and
+    `pointaction webhooks`.
     """
     if settings.broker_url:
         cache_url = settings.cache_url or settings.broker_url
         yield settings.model_copy(update={"cache_url": cache_url})
         return
-    with EmbeddedRedis(settings.data_dir) as redis:
+    with EmbeddedRedis(settings.data_dir) as redis, ExitStack() as processes:
         urls = {"broker_url": redis.broker_url, "cache_url": redis.cache_url}
         complete = settings.model_copy(update=urls)
-        keeper = WorkerKeeper(WorkerProcess(complete))
-        keeper.start()
-        try:
-            yield complete
-        finally:
-            keeper.stop()
+        processes.enter_context(Keeper("worker", WorkerProcess(complete)))
+        if complete.destinations:
+            deliverer = WorkerProcess(complete, module="workers.deliverer", reads=WebhookSettings)
+            processes.enter_context(Keeper("deliverer", deliverer))
+        yield complete
 
 
-class WorkerKeeper:
-    """Keeps one worker running: starts it again when it dies, more slowly each time in a row."""
+class Keeper:
+    """Keeps one process running: starts it again when it dies, more slowly each time in a row.
 
-    def __init__(self, worker: WorkerProcess) -> None:
-        self.worker = worker
+    On leaving, it lets the process finish what it is at, and does not start another.
+    """
+
+    def __init__(self, name: str, process: WorkerProcess) -> None:
+        self.name = name
+        self.process = process
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="worker-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=f"{name}-keeper", daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
-        """Let the worker finish its job, and do not start another."""
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
 
     def _keep(self) -> None:
-        # The worker is started and stopped in this thread: it dies with the one that started it.
-        self.worker.start()
+        # It is started and stopped in this thread: it dies with the one that started it.
+        self.process.start()
         pause = _LOOK_EVERY_S
         while not self._stop.wait(pause):
-            if self.worker.running():
+            if self.process.running():
                 pause = _LOOK_EVERY_S
                 continue
-            log.warning("the worker died; starting another")
-            self.worker.start()
+            log.warning(f"the {self.name} died; starting another")
+            self.process.start()
             pause = min(max(2 * pause, 1.0), _LONGEST_PAUSE_S)
-        self.worker.stop()
+        self.process.stop()

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from prometheus_client import Counter
+
 from pointaction.appearance.installed import expect_backbone
 from pointaction.models import catalog
 from pointaction.models.backends import computed
@@ -47,6 +49,7 @@ class Caller:
     visitor: Visitor
     request_id: str
     idempotency_key: str | None = None
+    callback_url: str = ""  # where the end of the job is told; empty: nowhere
 
     def job(self, *, content: str, media: Media, params: Params) -> Job:
         """A new job of this caller's."""
@@ -58,6 +61,7 @@ class Caller:
             client=self.visitor.client,
             account=self.visitor.account,
             namespace=self.visitor.namespace,
+            callback_url=self.callback_url,
         )
 
 
@@ -74,6 +78,7 @@ class Submissions:
     reservations: Reservations
     episodes: EpisodeStore
     queue: Queue
+    questions: Counter  # by kind, model and outcome
 
     def classify(self, upload: Upload, params: ClassifyParams, caller: Caller) -> Job:
         """The job for this upload: the earlier one of the same key, an answered or a queued one."""
@@ -83,12 +88,12 @@ class Submissions:
             key = result_key(job.cached_as, making, model_digest=entry.answers)
             return self.results.get(key)
 
-        return self._file(upload, params, caller, known=known)
+        return self._file(upload, params, caller, model=entry.name, known=known)
 
     def match(self, upload: Upload, params: MatchParams, caller: Caller) -> Job:
         """The same for a query of an episode, which waits for the examples of that."""
-        self.methods(upload.media, params)
-        return self._file(upload, params, caller, known=lambda job: None)
+        entry, _ = self.methods(upload.media, params)
+        return self._file(upload, params, caller, model=entry.name, known=lambda job: None)
 
     def methods(self, media: Media, by: ClipParams) -> tuple[Entry, Making]:
         """What is asked for; UnknownModel or NotInstalled where it is not there."""
@@ -120,11 +125,12 @@ class Submissions:
         params: ClassifyParams,
         caller: Caller,
         *,
+        model: str,
         known: Callable[[Job], CachedResult | None],
     ) -> Job:
         name, room = reserved_name(caller), caller.visitor.room
         job = caller.job(content=upload.sha256, media=upload.media, params=params)
-        mine = Reservation(job=job.id, payload=_payload(upload, params))
+        mine = Reservation(job=job.id, payload=_payload(upload, params, caller))
         if name and (earlier := self._earlier(name, mine)):
             return earlier
         self.check_allowed(upload.sha256)
@@ -143,7 +149,9 @@ class Submissions:
             if winner != mine and (earlier := self._replay(name, winner, mine)):
                 self.store.delete(job)
                 return earlier
-        return self._queue(job, name=name, reservation=mine)
+        job = self._queue(job, name=name, reservation=mine)
+        self.questions.labels(job.kind, model, "cached" if answered else "queued").inc()
+        return job
 
     def draw(self, params: OverlayParams, of: Job, *, name: str, caller: Caller) -> Job:
         """The job that draws the overlay `name`; one for each client, however often it asks."""
@@ -229,8 +237,8 @@ def _answered(job: Job, known: CachedResult, params: ClassifyParams) -> Job:
     )
 
 
-def _payload(upload: Upload, params: ClassifyParams) -> str:
-    question = [upload.sha256, upload.media, params.model_dump()]
+def _payload(upload: Upload, params: ClassifyParams, caller: Caller) -> str:
+    question = [upload.sha256, upload.media, params.model_dump(), caller.callback_url]
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
 from service.metrics import HttpMetrics
+from workers import traces
 from workers.logs import logger
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._~:-]{1,64}")
@@ -36,17 +38,21 @@ class RequestTrail:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(request_id, send)
+        answer, body = _Answer(request_id, send), _Body(receive)
         started = time.perf_counter()
         # Bound where a key comes in, and by the route that makes a job; neither must be left to the
         # next request.
         structlog.contextvars.unbind_contextvars("key", "job")
-        with structlog.contextvars.bound_contextvars(request=request_id):
+        with (
+            self._span(scope, request_id, headers.get("traceparent", "")),
+            structlog.contextvars.bound_contextvars(request=request_id, **traces.named()),
+        ):
             try:
-                await self.app(scope, receive, answer.send)
+                await self.app(scope, body.receive, answer.send)
             except ClientDisconnect:
                 answer.status = answer.status or _HUNG_UP
             except Exception:
@@ -54,14 +60,33 @@ class RequestTrail:
                 if not answer.status:
                     await _apologise(request_id, scope, receive, answer.send)
             finally:
-                self._file(scope, answer.status, time.perf_counter() - started)
+                self._file(scope, answer.status, time.perf_counter() - started, body.size)
 
-    def _file(self, scope: Scope, status: int, seconds: float) -> None:
+    def _span(
+        self, scope: Scope, request_id: str, traceparent: str
+    ) -> AbstractContextManager[object]:
+        if scope["path"].startswith(_OFTEN_ASKED):
+            return nullcontext()
+        about: traces.Attributes = {"pointaction.request": request_id}
+        return traces.span("request", part="server", parent=traceparent, about=about)
+
+    def _file(self, scope: Scope, status: int, seconds: float, received: int) -> None:
         method, path = scope["method"], scope["path"]
         route = getattr(scope.get("route"), "path", "unmatched")
         if method not in _METHODS:
             method = "other"
-        self.metrics.observe(method=method, route=route, status=status, seconds=seconds)
+        self.metrics.observe(
+            method=method, route=route, status=status, seconds=seconds, received=received
+        )
+        traces.note(
+            {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+            },
+            name=f"{method} {route}",
+            failed=status >= 500,
+        )
         write = log.debug if path.startswith(_OFTEN_ASKED) else log.info
         write("request", method=method, path=path, status=status, ms=round(1000 * seconds, 1))
 
@@ -79,6 +104,19 @@ class _Answer:
             self.status = message["status"]
             MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
         await self._send(message)
+
+
+class _Body:
+    """Passes a request's body on, and counts its bytes."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.size = 0
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.size += len(message.get("body", b""))
+        return message
 
 
 async def _apologise(request_id: str, scope: Scope, receive: Receive, send: Send) -> None:

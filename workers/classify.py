@@ -69,10 +69,12 @@ def making_of(process: Process, job: Job, entry: Entry) -> Making:
 def cached_result(process: Process, job: Job, entry: Entry, making: Making) -> CachedResult | None:
     """What another job has answered already."""
     try:
-        return process.cache.get(key_of(job, entry, making))
+        found = process.cache.get(key_of(job, entry, making))
     except redis.RedisError as error:
         log.warning("cache not read", error=str(error))
-        return None
+        found = None
+    process.tally.looked_up("result", found=found is not None)
+    return found
 
 
 def cached_tracks(read: Callable[[str], bytes | None], key: str) -> Tracks | None:
@@ -209,6 +211,7 @@ def _made(process: Process, film: Film) -> Tracks:
     assert making.tracker
     assert making.depth
     known = cached_tracks(process.cache.get_followed, followed_key(job.cached_as, making))
+    process.tally.looked_up("followed", found=known is not None)
     if known is None:
         progress.enter("load")
         choose, tracker = process.points(making.points), process.tracker(making.tracker)
@@ -231,6 +234,7 @@ def _uploaded_tracks(process: Process, content: str) -> Tracks:
 def _cached_tracks_of_clip(process: Process, key: str) -> tuple[Tracks, Description] | None:
     tracks = cached_tracks(process.cache.get_tracks, key)
     clip = process.cache.get_clip(key) if tracks else None
+    process.tally.looked_up("tracks", found=clip is not None)
     return (tracks, clip) if tracks and clip else None
 
 

@@ -1,8 +1,8 @@
-"""Commands that `pointaction` gets from the workers: `worker`, `dead` and `release`."""
+"""Commands that `pointaction` gets from the workers: `worker`, `webhooks`, `dead` and `release`."""
 
 import sys
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,13 +12,22 @@ from workers.jobs import JobStore
 from workers.settings import Settings
 
 out = Console()
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def worker() -> None:
     """Work on the queue that POINTACTION_BROKER_URL names, until SIGTERM."""
     from workers.launch import run_worker
 
-    sys.exit(run_worker(_settings()))
+    sys.exit(run_worker(_settings(Settings)))
+
+
+def webhooks() -> None:
+    """Tell of ended jobs whoever asked to be told, until SIGTERM."""
+    from workers.deliverer import run_deliverer
+    from workers.settings import WebhookSettings
+
+    sys.exit(run_deliverer(_settings(WebhookSettings)))
 
 
 def dead() -> None:
@@ -45,8 +54,8 @@ def release(
     out.print(f"{content} may be sent again")
 
 
-def _settings() -> Settings:
-    settings = Settings()
+def _settings(kind: type[AnySettings]) -> AnySettings:
+    settings = kind()
     if not settings.broker_url:
         raise typer.BadParameter(
             "set POINTACTION_BROKER_URL (and POINTACTION_CACHE_URL) to the Redis of the service; "
@@ -56,4 +65,4 @@ def _settings() -> Settings:
 
 
 def _jobs() -> JobStore:
-    return JobStore.open(_settings())
+    return JobStore.open(_settings(Settings))

@@ -115,6 +115,7 @@ def _asked(
     except redis.RedisError as error:
         log.warning("cache not read", error=str(error))
         features = None
+    process.tally.looked_up("features", found=features is not None)
     if features and (known := cached_result(process, job, entry, making)):
         return features, known
     description, result = describe(process, job, entry, head, progress)

@@ -25,7 +25,7 @@ from redis import Redis
 from pointaction.depth.lifters import DEFAULT_DEPTH
 from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
-from workers import scripts
+from workers import scripts, traces
 from workers.errors import NoRoom
 from workers.making import Media
 from workers.redis import connect, told_apart
@@ -116,6 +116,8 @@ class Job(BaseModel):
     client: str = ""  # id of the key that it belongs to; empty: it was made without one
     account: str = ""  # under which it is counted while it is pending; empty: it is not
     namespace: str = ""  # whose cached results it shares; empty: those of all who have none
+    callback_url: str = ""  # where its end is told; empty: nowhere
+    trace: str = ""  # W3C traceparent of the request that made it; empty: it is not traced
 
     state: State = State.QUEUED
     stage: str | None = None
@@ -140,6 +142,7 @@ class Job(BaseModel):
         client: str = "",
         account: str = "",
         namespace: str = "",
+        callback_url: str = "",
     ) -> "Job":
         return cls(
             id=uuid.uuid4().hex,
@@ -151,6 +154,8 @@ class Job(BaseModel):
             client=client,
             account=account,
             namespace=namespace,
+            callback_url=callback_url,
+            trace=traces.carried(),
         )
 
     @property

@@ -13,7 +13,7 @@ from typing import Any
 from celery import bootsteps, signals
 from celery.exceptions import SecurityWarning
 
-from workers import logs, tasks
+from workers import logs, tasks, traces
 from workers.library import open_library
 from workers.parenthood import die_with_parent
 from workers.process import Library, Process
@@ -67,6 +67,10 @@ def _listen(settings: Settings, sweeper: Sweeper) -> None:
     def in_pool_process(**_: Any) -> None:
         if tie:  # an orphan would hold its memory, and has nobody to enforce its time limits
             tie()
+        traces.configure("pointaction-worker")
+
+    def pool_process_ends(**_: Any) -> None:
+        traces.end()
 
     def configure_logs(**_: Any) -> None:
         logs.configure(settings)
@@ -79,32 +83,45 @@ def _listen(settings: Settings, sweeper: Sweeper) -> None:
 
     signals.setup_logging.connect(configure_logs, weak=False)
     signals.worker_process_init.connect(in_pool_process, weak=False)
+    signals.worker_process_shutdown.connect(pool_process_ends, weak=False)
     signals.worker_ready.connect(start, weak=False)
     signals.worker_shutdown.connect(stop, weak=False)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """This process's environment, in which POINTACTION_* says what `settings` says."""
-    names = {f"POINTACTION_{field.upper()}": field for field in Settings.model_fields}
-    inherited = {name: value for name, value in os.environ.items() if name.upper() not in names}
-    values = settings.model_dump(mode="json", exclude_none=True)
-    told = {name: str(values[field]) for name, field in names.items() if field in values}
-    return inherited | told
+def environment(settings: Settings, reads: type[Settings] = Settings) -> dict[str, str]:
+    """This process's environment, in which POINTACTION_* says what `settings` says.
+
+    As far as the settings go that the other process reads: it is told no secrets of others.
+    """
+    known = settings.variables()
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in known}
+    told = settings.as_environment()
+    return inherited | {name: told[name] for name in reads.variables() if name in told}
 
 
 class WorkerProcess:
-    """A worker in a process of its own, which on Linux does not outlive this one."""
+    """A worker in a process of its own, which on Linux does not outlive this one.
 
-    def __init__(self, settings: Settings, *, module: str = "workers.launch") -> None:
+    Or another `module` that works until SIGTERM, with the settings that it `reads`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        module: str = "workers.launch",
+        reads: type[Settings] = Settings,
+    ) -> None:
         self.settings = settings
         self.module = module
+        self.reads = reads
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it. Call from a thread that lasts: the worker ends with it."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", self.module],
-            env=environment(self.settings),
+            env=environment(self.settings, self.reads),
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for `serve`, which stops the worker itself
             preexec_fn=die_with_parent(),

@@ -12,7 +12,16 @@ from structlog.typing import Processor
 
 from workers.settings import Settings
 
-_QUIET = ("celery.worker.strategy", "celery.app.trace", "kombu", "urllib3", "fsspec", "s3fs")
+_QUIET = (
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "kombu",
+    "urllib3",
+    "fsspec",
+    "s3fs",
+    "aiobotocore",
+    "botocore",
+)
 
 
 def configure(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from typing import cast
+from typing import Any, cast
 
 from redis import Redis
 
@@ -14,6 +14,10 @@ WORKERS = "workers"  # zset name -> when it counts as gone, by Redis's clock
 
 def _models_key(worker: str) -> str:
     return f"worker:{worker}:models"  # hash pid of a pool process -> names of models
+
+
+def _gpu_key(worker: str) -> str:
+    return f"worker:{worker}:gpu"  # hash device -> JSON of what its memory is used for
 
 
 def worker_name(pid: int | None = None) -> str:
@@ -35,6 +39,7 @@ def beat(redis: Redis, worker: str, *, ttl_s: float) -> None:
         if dead:
             pipe.hdel(_models_key(worker), *dead)
         pipe.pexpire(_models_key(worker), int(ttl_s * 1000))
+        pipe.pexpire(_gpu_key(worker), int(ttl_s * 1000))
         pipe.zadd(WORKERS, {worker: now + ttl_s})
         pipe.zremrangebyscore(WORKERS, "-inf", now)
         pipe.execute()
@@ -46,10 +51,17 @@ def loaded(redis: Redis, worker: str, *, models: set[str], ttl_s: float) -> None
     redis.pexpire(_models_key(worker), int(ttl_s * 1000))
 
 
+def tell_gpu(redis: Redis, worker: str, *, memory: dict[str, dict[str, int]], ttl_s: float) -> None:
+    """Say what `worker` holds of its GPUs, as `gpu.memory` has it; the next beat keeps it alive."""
+    texts: dict[Any, Any] = {device: json.dumps(used) for device, used in memory.items()}
+    redis.hset(_gpu_key(worker), mapping=texts)
+    redis.pexpire(_gpu_key(worker), int(ttl_s * 1000))
+
+
 def leave(redis: Redis, worker: str) -> None:
     """Sign off."""
     redis.zrem(WORKERS, worker)
-    redis.delete(_models_key(worker))
+    redis.delete(_models_key(worker), _gpu_key(worker))
 
 
 def alive_workers(redis: Redis) -> list[str]:
@@ -64,6 +76,16 @@ def loaded_models(redis: Redis) -> set[str]:
         for names in cast("list[str]", redis.hvals(_models_key(worker))):
             models.update(json.loads(names))
     return models
+
+
+def gpu_memory(redis: Redis) -> dict[str, dict[str, dict[str, int]]]:
+    """Live worker -> device -> bytes by use, where a worker has told of any."""
+    told = {}
+    for worker in alive_workers(redis):
+        devices = cast("dict[str, str]", redis.hgetall(_gpu_key(worker)))
+        if devices:
+            told[worker] = {device: json.loads(used) for device, used in sorted(devices.items())}
+    return told
 
 
 def _now(redis: Redis) -> float:

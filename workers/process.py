@@ -30,6 +30,7 @@ from workers.jobs import JobStore
 from workers.queue import JobQueue
 from workers.results import ResultCache
 from workers.settings import Settings
+from workers.stats import Counter, Tally
 
 if TYPE_CHECKING:
     from pointaction.fewshot.matcher import Matcher
@@ -133,6 +134,7 @@ class Process:
     def __init__(self, settings: Settings, library: Library) -> None:
         self.settings = settings
         self.library = library
+        self.tally = Tally()
         self._held: dict[str, tuple[str | None, Any]] = {}  # name -> (digest, what is open)
         self._classes: OrderedDict[str, Classes] = OrderedDict()  # by what they were learnt from
 
@@ -199,6 +201,7 @@ class Process:
         if held is None or held[0] != digest:
             self._held.pop(name, None)  # let go of the old one before there is a new one
             held = self._held[name] = digest, open(name)
+            self.tally.count(Counter.LOADS, name)
             presence.loaded(
                 self.jobs.redis,
                 presence.worker_name(os.getppid()),

@@ -6,6 +6,7 @@ from types import TracebackType
 
 import redis
 
+from workers import traces
 from workers.jobs import JobStore
 from workers.logs import logger
 
@@ -90,6 +91,8 @@ class Progress:
         """Charge the time from here on to `stage`; "" to none."""
         now = time.monotonic()
         if self._stage:
-            spent = (now - self._since) * 1000
-            self.timings_ms[self._stage] = round(self.timings_ms.get(self._stage, 0) + spent, 2)
+            spent = now - self._since
+            so_far = self.timings_ms.get(self._stage, 0)
+            self.timings_ms[self._stage] = round(so_far + spent * 1000, 2)
+            traces.past(self._stage, spent)
         self._stage, self._since = stage, now

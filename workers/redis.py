@@ -1,11 +1,11 @@
 """Connections to Redis that give up quickly, so that a web request never hangs on a dead server."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.retry import Retry
 
 TIMEOUT_S = 2.0
@@ -24,6 +24,13 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
 def connect_bytes(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
     """As `connect`, for values that are not text."""
     return _client(url, timeout_s, decode=False)
+
+
+def answers(url: str) -> bool:
+    """Whether there is a Redis now."""
+    with suppress(RedisError), connect(url) as redis:
+        return bool(redis.ping())
+    return False
 
 
 @contextmanager

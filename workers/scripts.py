@@ -1,18 +1,28 @@
 """The steps of a job's life that Redis takes as one. `workers.jobs` says what they are for."""
 
+WEBHOOKS = "webhooks:due"  # zset id of a job whose end is to be told -> when it is to be sent
+WEBHOOK_COUNTS = "webhooks:counts"  # hash what became of messages and attempts -> how many, ever
+_MOST_WEBHOOKS = 100_000  # in case nobody sends them
+
 # Leases are set and judged by Redis's own clock: the clocks of machines differ.
-_NOW = """
+NOW = """
 local t = redis.call('TIME')
 local now = t[1] + t[2] / 1000000
 """
 
-# A job that has come to its end is no longer pending. Who knows its id alone need not know whose it
-# is: its record does.
-_ENDED = """
+# A job that has come to its end is no longer pending, and whoever asked to be told of it is to be.
+# Who knows its id alone need not know whose it is: its record does.
+_ENDED = f"""
 local function ended(record, id)
   local account = redis.call('HGET', record, 'account')
   if account and account ~= '""' then
     redis.call('ZREM', 'pending:' .. cjson.decode(account), id)
+  end
+  local url = redis.call('HGET', record, 'callback_url')
+  if url and url ~= '""' then
+    redis.call('ZADD', '{WEBHOOKS}', string.format('%.6f', now), id)
+    local over = redis.call('ZREMRANGEBYRANK', '{WEBHOOKS}', 0, -{_MOST_WEBHOOKS + 1})
+    if over > 0 then redis.call('HINCRBY', '{WEBHOOK_COUNTS}', 'dropped', over) end
   end
 end
 """
@@ -21,7 +31,7 @@ end
 # each its record, its events and the two sets of those with the same content. ARGV: room in the
 # queue, room among the pending, how many want in, 1 if they are counted, 1 if they are held, TTL;
 # then for each its id, its state, how many field names and values, and these.
-FILE = f"""{_NOW}
+FILE = f"""{NOW}{_ENDED}
 local wanted, ttl = tonumber(ARGV[3]), tonumber(ARGV[6])
 local waiting, room = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[1])
 if room > 0 and wanted > 0 and waiting + wanted > room then
@@ -56,13 +66,15 @@ while arg <= #ARGV do
       redis.call('ZADD', KEYS[4], ends, id); redis.call('EXPIRE', KEYS[4], ttl)
     end
     if ARGV[5] == '0' then redis.call('ZADD', KEYS[1], redis.call('INCR', KEYS[2]), id) end
+  else
+    ended(KEYS[key], id)
   end
   key, arg = key + 4, arg + 3 + size
 end
 return {{}}
 """
 
-CLAIM = f"""{_NOW}{_ENDED}
+CLAIM = f"""{NOW}{_ENDED}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then
   redis.call('ZREM', KEYS[3], ARGV[1]); redis.call('ZREM', KEYS[4], ARGV[1])
@@ -101,7 +113,7 @@ redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 'mine'
 """
 
-MOVE = f"""{_NOW}{_ENDED}
+MOVE = f"""{NOW}{_ENDED}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 0 end
 if state ~= '"queued"' and state ~= '"running"' then return 0 end
@@ -122,7 +134,7 @@ redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 1
 """
 
-RENEW = f"""{_NOW}
+RENEW = f"""{NOW}
 if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[2] then return 0 end
 if redis.call('HGET', KEYS[1], 'state') ~= '"running"' then return 0 end
 redis.call('ZADD', KEYS[2], 'XX', string.format('%.6f', now + ARGV[3]), ARGV[1])
@@ -138,6 +150,6 @@ end
 return 1
 """
 
-LOST = f"""{_NOW}
+LOST = f"""{NOW}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.6f', now), 'LIMIT', 0, 100)
 """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pointaction.choices import chosen
@@ -15,6 +15,8 @@ from pointaction.models.backends import AUTO, Wish
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
+from workers.destinations import Destinations
+from workers.webhooks import read_secrets
 
 _KNOWN: dict[str, Mapping[str, object]] = {
     "points": POINTS,
@@ -99,3 +101,49 @@ class Settings(BaseSettings):
     @property
     def blobs(self) -> str:
         return self.blob_url or str((self.data_dir / "blobs").resolve())
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Name of the environment variable -> the setting that it sets."""
+        return {f"POINTACTION_{name.upper()}": name for name in cls.model_fields}
+
+    def as_environment(self) -> dict[str, str]:
+        """Variables by which another process has these settings; secrets are in the clear."""
+        values = {variable: getattr(self, name) for variable, name in self.variables().items()}
+        texts = {
+            variable: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for variable, value in values.items()
+        }
+        return {variable: str(text) for variable, text in texts.items() if text not in (None, "")}
+
+
+class WebhookSettings(Settings):
+    """As `Settings`, plus what is known to those who take and who send webhooks; workers are not
+    among them.
+    """
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # which may be secrets
+
+    webhook_hosts: str = ""  # comma separated, HOST or HOST:PORT, which may be called; empty: none
+    webhook_secret: SecretStr = SecretStr("")  # whsec_...; comma separated while one is replaced
+    webhook_http: bool = False  # call them without encryption where a callback_url says http
+    webhook_attempts: int = Field(default=12, ge=1)
+
+    @model_validator(mode="after")
+    def _webhooks_can_be_sent(self) -> "WebhookSettings":
+        destinations, secrets = self.destinations, self.webhook_secrets  # both can be read
+        if destinations and not secrets:
+            raise ValueError(
+                "POINTACTION_WEBHOOK_HOSTS needs POINTACTION_WEBHOOK_SECRET, by which receivers "
+                'know who writes; `echo "whsec_$(openssl rand -base64 32)"` makes one'
+            )
+        return self
+
+    @property
+    def destinations(self) -> Destinations:
+        return Destinations(self.webhook_hosts, http=self.webhook_http)
+
+    @property
+    def webhook_secrets(self) -> tuple[bytes, ...]:
+        """The newest first."""
+        return read_secrets(self.webhook_secret.get_secret_value())

@@ -1,16 +1,32 @@
 """Counters and histograms kept in Redis by the workers, read by the service's /metrics.
 
-In Redis, because then the numbers are right whatever the number of web and worker processes.
-How many jobs there have been is `JobStore.counts`; how many wait, `JobStore.waiting`.
+In Redis, because then the numbers are right whatever the number of web and worker processes. A
+worker gathers them in a `Tally` while a job runs and writes them after its outcome, in one step.
+What a series is named by is bounded: kinds, problems, stages, and what the catalogue has.
+How many jobs have entered a state is `JobStore.counts`; how many wait, `JobStore.waiting`.
 """
 
+import json
+from collections import defaultdict
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import cast
 
 from redis import Redis
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-STAGES = "stats:stages"  # hash "{stage}|{bucket}" -> observations, "{stage}|sum" -> seconds
+COUNTERS = "stats:counters"  # hash JSON of [counter, label, ...] -> count
+STAGES = "stats:stage_seconds"  # hash JSON of [stage, model, bucket or "sum"] -> count or seconds
+_BEYOND = "inf"  # the bucket of what is slower than all bounds
+
+
+class Counter(StrEnum):
+    """What is counted, and by which labels."""
+
+    FINISHED = "finished"  # kind of job, model, "succeeded" or the kind of problem
+    RETRIES = "retries"  # kind of job
+    LOOKUPS = "lookups"  # what was looked for in the cache, "hit" or "miss"
+    LOADS = "loads"  # name of a model, tracker, depth or head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,28 +38,61 @@ class Histogram:
     sum_s: float
 
 
-def observe(redis: Redis, durations_s: dict[str, float]) -> None:
-    """Add one job's stages."""
-    with redis.pipeline(transaction=True) as pipe:
-        for stage, seconds in durations_s.items():
-            bucket = next((str(bound) for bound in BUCKETS_S if seconds <= bound), "inf")
-            pipe.hincrby(STAGES, f"{stage}|{bucket}", 1)
-            pipe.hincrbyfloat(STAGES, f"{stage}|sum", seconds)
-        pipe.execute()
+class Tally:
+    """What one process has to report since it last wrote."""
+
+    def __init__(self) -> None:
+        self._counts: defaultdict[str, int] = defaultdict(int)  # by field of COUNTERS
+        self._took: list[tuple[str, str, float]] = []  # stage, model, seconds
+
+    def count(self, counter: Counter, *labels: str) -> None:
+        self._counts[json.dumps([counter, *labels])] += 1
+
+    def looked_up(self, what: str, *, found: bool) -> None:
+        """In the cache: an answer, tracks, features."""
+        self.count(Counter.LOOKUPS, what, "hit" if found else "miss")
+
+    def took(self, stage: str, seconds: float, *, model: str) -> None:
+        self._took.append((stage, model, seconds))
+
+    def write(self, redis: Redis) -> None:
+        """Add it all to what is in Redis; RedisError leaves it to be written later."""
+        with redis.pipeline(transaction=True) as pipe:
+            for field, count in self._counts.items():
+                pipe.hincrby(COUNTERS, field, count)
+            for stage, model, seconds in self._took:
+                bucket = next((str(bound) for bound in BUCKETS_S if seconds <= bound), _BEYOND)
+                pipe.hincrby(STAGES, json.dumps([stage, model, bucket]), 1)
+                pipe.hincrbyfloat(STAGES, json.dumps([stage, model, "sum"]), seconds)
+            pipe.execute()
+        self._counts.clear()
+        self._took.clear()
 
 
-def read_stages(redis: Redis) -> dict[str, Histogram]:
-    """Stage name -> its histogram."""
-    fields = cast("dict[str, str]", redis.hgetall(STAGES))
-    stages = sorted({field.split("|")[0] for field in fields})
-    return {stage: _histogram(stage, fields) for stage in stages}
+def read_counter(redis: Redis, counter: Counter) -> dict[tuple[str, ...], int]:
+    """Values of its labels -> count."""
+    found = {}
+    for field, count in cast("dict[str, str]", redis.hgetall(COUNTERS)).items():
+        name, *labels = json.loads(field)
+        if name == counter:
+            found[tuple(labels)] = int(count)
+    return dict(sorted(found.items()))
 
 
-def _histogram(stage: str, fields: dict[str, str]) -> Histogram:
-    counts = [int(fields.get(f"{stage}|{bound}", 0)) for bound in (*BUCKETS_S, "inf")]
+def read_stages(redis: Redis) -> dict[tuple[str, str], Histogram]:
+    """(stage, model) -> its histogram."""
+    series: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for field, value in cast("dict[str, str]", redis.hgetall(STAGES)).items():
+        stage, model, part = json.loads(field)
+        series[stage, model][part] = value
+    return {labels: _histogram(series[labels]) for labels in sorted(series)}
+
+
+def _histogram(parts: dict[str, str]) -> Histogram:
     total = 0
     buckets = {}
-    for bound, count in zip(BUCKETS_S, counts, strict=False):
-        total += count
+    for bound in BUCKETS_S:
+        total += int(parts.get(str(bound), 0))
         buckets[bound] = total
-    return Histogram(buckets=buckets, count=sum(counts), sum_s=float(fields.get(f"{stage}|sum", 0)))
+    count = total + int(parts.get(_BEYOND, 0))
+    return Histogram(buckets=buckets, count=count, sum_s=float(parts.get("sum", 0)))

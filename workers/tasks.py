@@ -1,5 +1,6 @@
 """The one task: run the job with this id, once, however often its message is delivered."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,7 +11,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery
 
 from pointaction.errors import PointActionError
-from workers import stats
+from pointaction.models.catalog import find
+from workers import gpu, presence, traces
 from workers.classify import classify
 from workers.errors import QueueDown
 from workers.examples import example, match
@@ -20,6 +22,7 @@ from workers.overlay import overlay
 from workers.process import Process, new_holder
 from workers.progress import Cancelled, Lease, Progress
 from workers.queue import TASK
+from workers.stats import Counter
 
 log = logger(__name__)
 Answer = TypeVar("Answer")
@@ -48,14 +51,25 @@ def run_job(process: Process, job_id: str) -> None:
     job = process.jobs.get(job_id) if claim is Claim.MINE else None
     if job is None:
         log.info("delivery dropped", job=job_id, claim=claim.value)
+        if claim is Claim.POISON:
+            _count_poison(process, job_id)
         return
+    if job.attempts > 1:
+        process.tally.count(Counter.RETRIES, job.kind)
+        _report(process)  # at once: this attempt may end as the last one did
     limit_s = process.settings.hard_time_limit_s + process.settings.lease_s
+    about: traces.Attributes = {"pointaction.job": job.id, "pointaction.attempt": job.attempts}
     with (
-        structlog.contextvars.bound_contextvars(job=job.id, request=job.request_id),
+        traces.span(f"{job.kind} job", part="consumer", parent=job.trace, about=about),
+        structlog.contextvars.bound_contextvars(
+            job=job.id, request=job.request_id, **traces.named()
+        ),
         Lease(process.jobs, job.id, holder, limit_s=limit_s) as lease,
     ):
         log.info("job started", kind=job.kind, attempt=job.attempts)
+        traces.past("queue", _waited_s(job))
         _work(process, job, Progress(lease))
+        _report(process)
     try:
         process.episodes.ended(process.queue, job)
     except (redis.RedisError, QueueDown) as error:  # the sweeper will look after it
@@ -73,14 +87,14 @@ def _work(process: Process, job: Job, progress: Progress) -> None:
     except SoftTimeLimitExceeded:
         limit = process.settings.soft_time_limit_s
         detail = f"the job took longer than the {limit} s it may; send a shorter or smaller clip"
-        _fail(job, progress, Problem(kind="time-limit", detail=detail, limit=limit))
+        _fail(process, job, progress, Problem(kind="time-limit", detail=detail, limit=limit))
     except PointActionError as error:
         problem = Problem(kind=error.kind, detail=str(error), limit=error.limit, value=error.value)
-        _fail(job, progress, problem)
+        _fail(process, job, progress, problem)
     except Exception:
         log.exception("job failed in a way it should not")
         detail = f"an error of ours, not of the clip; the logs have it under job {job.id}"
-        _fail(job, progress, Problem(kind="internal", detail=detail))
+        _fail(process, job, progress, Problem(kind="internal", detail=detail))
     else:
         _succeed(process, job, progress, result)
 
@@ -92,23 +106,67 @@ def _succeed(process: Process, job: Job, progress: Progress, result: dict[str, A
         lambda: process.jobs.succeed(job.id, lease.holder, result=result, timings_ms=timings)
     )
     if filed:
-        seconds = {stage: spent / 1000 for stage, spent in timings.items()}
-        _insist(lambda: stats.observe(process.jobs.redis, seconds))
+        model = _count(process, job, "succeeded")
+        for stage, spent in timings.items():
+            process.tally.took(stage, spent / 1000, model=model)
     log.info("job succeeded" if filed else "result dropped: the job is not ours", **timings)
 
 
-def _fail(job: Job, progress: Progress, problem: Problem) -> None:
+def _fail(process: Process, job: Job, progress: Progress, problem: Problem) -> None:
     timings = _timings(job, progress)
     lease = progress.lease
     filed = _insist(lambda: lease.jobs.fail(job.id, lease.holder, problem, timings_ms=timings))
+    if filed:
+        _count(process, job, problem.kind)
+        traces.note({"pointaction.problem": problem.kind}, failed=True)
     log.info("job failed" if filed else "problem dropped: the job is not ours", kind=problem.kind)
 
 
 def _timings(job: Job, progress: Progress) -> dict[str, float]:
     """Milliseconds per stage, the wait for this attempt before them."""
     progress.enter("")
-    waited = (job.started_at or job.created_at) - job.created_at
-    return {"queue": round(max(waited, 0.0) * 1000, 2), **progress.timings_ms}
+    return {"queue": round(_waited_s(job) * 1000, 2), **progress.timings_ms}
+
+
+def _waited_s(job: Job) -> float:
+    """For this attempt; never negative, though the clocks of machines differ."""
+    return max((job.started_at or job.created_at) - job.created_at, 0.0)
+
+
+def _count(process: Process, job: Job, outcome: str) -> str:
+    """Count how the job ended; the name of its model, as the catalogue has it."""
+    model = _model_of(process, job)
+    process.tally.count(Counter.FINISHED, job.kind, model, outcome)
+    return model
+
+
+def _count_poison(process: Process, job_id: str) -> None:
+    if job := process.jobs.get(job_id):
+        _count(process, job, "poison")
+        _report(process)
+
+
+def _model_of(process: Process, job: Job) -> str:
+    """Never the word of a caller, who may think up any number of names."""
+    try:
+        return find(process.settings.model_store, str(job.params.get("model", ""))).name
+    except PointActionError:
+        return ""
+
+
+def _report(process: Process) -> None:
+    """Add this process's numbers to those of all; they are not worth a job's outcome."""
+    try:
+        process.tally.write(process.jobs.redis)
+        if memory := gpu.memory():
+            presence.tell_gpu(
+                process.jobs.redis,
+                presence.worker_name(os.getppid()),
+                memory=memory,
+                ttl_s=presence.ttl_s(process.settings),
+            )
+    except redis.RedisError as error:  # they are added after the next job
+        log.warning("statistics not written", error=str(error))
 
 
 def _insist(write: Callable[[], Answer]) -> Answer:

@@ -1,11 +1,13 @@
 """Ask what is being done in a clip."""
 
+from dataclasses import replace
+
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from structlog.contextvars import bind_contextvars
 
-from service import fields
+from service import callbacks, fields
 from service.answers import JobAnswer, Recognition
 from service.dependencies import CallerDep, PatienceDep, ResourcesDep
 from service.outcomes import APPLIED, LATER, finished, unsuccessful
@@ -16,10 +18,10 @@ from workers.jobs import ClassifyParams
 
 router = APIRouter(tags=["classify"])
 
-_FIELDS = fields.SEEN_BY.keys() | fields.SHOWN.keys()
+_FIELDS = fields.SEEN_BY | fields.SHOWN | callbacks.FIELD
 _FORM = fields.form(
     "Exactly one file, as `clip` or as `tracks`.",
-    fields.FILE | fields.SEEN_BY | fields.SHOWN,
+    fields.FILE | _FIELDS,
     **fields.ONE_FILE,
 )
 
@@ -46,6 +48,9 @@ async def classify(
     """
     async with receive(request, resources.uploads, fields=_FIELDS) as upload:
         params = _params(upload, resources.settings)
+        caller = replace(
+            caller, callback_url=callbacks.callback_url(upload.fields, resources.settings)
+        )
         if upload.media == "tracks":
             await resources.check_tracks(upload.path)
         job = await run_sync(resources.submissions.classify, upload, params, caller)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from structlog.contextvars import bind_contextvars
 
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
-from service import fields
+from service import callbacks, fields
 from service.answers import EpisodeAnswer, JobAnswer, Likeness
 from service.dependencies import (
     CallerDep,
@@ -63,6 +64,7 @@ _TAUGHT: dict[str, Any] = {
         "description": "; ".join(f"{head.name}: {head.says}" for head in HEADS.values()),
     },
 } | fields.SEEN_BY
+_ASKED = fields.SHOWN | callbacks.FIELD
 _GIVEN = "Examples, as `support` or as `jobs`, with their `labels`."
 
 
@@ -137,7 +139,7 @@ def remove(episode: EpisodeDep, example_id: str, resources: ResourcesDep) -> Non
     response_model=Likeness,
     openapi_extra=fields.form(
         "Exactly one file, as `clip` or as `tracks`.",
-        fields.FILE | fields.SHOWN,
+        fields.FILE | _ASKED,
         **fields.ONE_FILE,
     ),
     responses={
@@ -161,8 +163,9 @@ async def classify(
     Waits as `POST /classify` does; until the episode's examples are described, the job's stage is
     `examples`.
     """
-    async with receive(request, resources.uploads, fields=fields.SHOWN) as upload:
+    async with receive(request, resources.uploads, fields=_ASKED) as upload:
         top_k, attention = fields.top_k(upload.fields), fields.attention(upload.fields)
+        url = callbacks.callback_url(upload.fields, resources.settings)
         if upload.media == "tracks":
             await resources.check_tracks(upload.path)
         ask = partial(
@@ -171,7 +174,7 @@ async def classify(
             upload,
             top_k=top_k,
             attention=attention,
-            caller=caller,
+            caller=replace(caller, callback_url=url),
         )
         job = await run_sync(ask)
     bind_contextvars(job=job.id)

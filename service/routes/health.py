@@ -2,21 +2,14 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter
 from redis.exceptions import RedisError
 
-from pointaction.depth.lifters import LIFTERS
-from pointaction.errors import DamagedWeights, UnknownModel
-from pointaction.methods import Method
-from pointaction.models.inventory import held, lookup
-from pointaction.tracking.points import POINTS
-from pointaction.tracking.trackers import TRACKERS
+from service import readiness
 from service.answers import Health
 from service.dependencies import Resources, ResourcesDep
 from service.problems import Refused
-from service.settings import ServiceSettings
 from workers.presence import alive_workers
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -38,7 +31,7 @@ def ready(resources: ResourcesDep) -> Health:
         "cache": _check(resources.results.redis.ping),
         "blobs": _check(lambda: _blobs_take_files(resources)),
         "workers": _check(lambda: _some_worker_lives(resources)),
-        "models": _check(lambda: _defaults_are_whole(resources.settings)),
+        "models": _check(lambda: readiness.expect_models(resources.settings)),
     }
     failing = {name: fault for name, fault in checks.items() if fault != "ok"}
     if failing:
@@ -71,23 +64,3 @@ def _blobs_take_files(resources: Resources) -> None:
 def _some_worker_lives(resources: Resources) -> None:
     if not alive_workers(resources.store.redis):
         raise LookupError("none has been heard of; start one with `pointaction worker`")
-
-
-def _defaults_are_whole(settings: ServiceSettings) -> None:
-    """The weights of the default model, points, tracker and depth are those they should be."""
-    store = settings.model_store
-    methods: list[Method[Any]] = [
-        POINTS[settings.points],
-        TRACKERS[settings.tracker],
-        LIFTERS[settings.depth],
-    ]
-    names = [settings.default_model, *filter(None, (each.runs_on(store) for each in methods))]
-    for name in names:
-        try:
-            files = held(store, lookup(store, name))
-        except UnknownModel:
-            raise LookupError(f"{name} is not in the store; see `pointaction models`") from None
-        except DamagedWeights:
-            raise LookupError("the store cannot be read; see `pointaction models`") from None
-        if any(file.fault for file in files):
-            raise LookupError(f"{name} is missing or damaged; see `pointaction models verify`")

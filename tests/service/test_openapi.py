@@ -27,7 +27,8 @@ def test_the_form_is_described(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     body = schema["paths"]["/classify"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert set(body["schema"]["properties"]) == {
-        *("clip", "tracks", "model", "points", "tracker", "depth", "top_k", "attention")
+        *("clip", "tracks", "model", "points", "tracker", "depth", "top_k", "attention"),
+        "callback_url",
     }
 
 

@@ -26,3 +26,16 @@ def test_a_child_process_reads_what_was_exported(
     )
     settings.export()
     assert ServiceSettings() == settings
+
+
+def test_hosts_to_be_called_need_a_secret() -> None:
+    with pytest.raises(ValueError, match="POINTACTION_WEBHOOK_SECRET"):
+        ServiceSettings(webhook_hosts="hooks.example", webhook_secret=SecretStr(""))
+    with pytest.raises(ValueError, match="HOST or HOST:PORT"):
+        ServiceSettings(webhook_hosts="https://hooks.example")
+
+
+def test_a_bad_secret_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="random bytes") as refused:
+        ServiceSettings.model_validate({"webhook_hosts": "", "webhook_secret": "sesame"})
+    assert "sesame" not in str(refused.value)

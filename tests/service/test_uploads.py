@@ -69,7 +69,8 @@ def test_an_unknown_field_is_refused_by_name(client: TestClient) -> None:
         422,
         "topk",
     )
-    known = ["clip", "tracks", "attention", "depth", "model", "points", "top_k", "tracker"]
+    settings = ["attention", "callback_url", "depth", "model", "points", "top_k", "tracker"]
+    known = ["clip", "tracks", *settings]
     assert document["limit"] == known
 
 

@@ -1,13 +1,20 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import structlog
 
+from tests.conftest import RedisServers
+from tests.workers.conftest import settings_at, wait_until
+from workers import presence
+from workers.embedded import EmbeddedRedis
+from workers.launch import WorkerProcess
 from workers.logs import configure, logger
+from workers.redis import connect
 from workers.settings import Settings
 
 
@@ -77,3 +84,31 @@ def test_lines_below_the_level_are_left_out(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ValueError, match="log_format"):
         Settings.model_validate({"log_format": "xml"})
+
+
+def test_a_worker_does_not_tell_the_password_of_its_redis(
+    tmp_path: Path,
+    start_worker: Callable[[Settings], WorkerProcess],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Not even at the level that tells most, and when it has lost the connection."""
+    with EmbeddedRedis(tmp_path) as servers, connect(servers.broker_url) as redis:
+        redis.config_set("requirepass", "hush")
+        urls = RedisServers(
+            broker_url=servers.broker_url.replace("unix://", "unix://:hush@"),
+            cache_url=servers.cache_url,
+        )
+        asked = {"log_format": "json", "log_level": "debug"}
+        settings = settings_at(tmp_path / "own", urls).model_copy(update=asked)
+        start_worker(settings)
+        redis.execute_command("AUTH", "hush")
+        wait_until(lambda: bool(presence.alive_workers(redis)))
+    told = ""
+
+    def missed() -> bool:
+        nonlocal told
+        told += capfd.readouterr().err
+        return "no broker" in told
+
+    wait_until(missed)
+    assert "hush" not in told

@@ -26,6 +26,16 @@ def test_a_worker_is_alive_until_it_is_silent_or_signs_off(redis: Redis) -> None
     assert presence.alive_workers(redis) == []
 
 
+def test_memory_of_gpus_is_told_as_long_as_the_worker_lives(redis: Redis) -> None:
+    for worker in ("one", "two"):
+        presence.beat(redis, worker, ttl_s=60)
+    presence.tell_gpu(redis, "one", memory={"cuda:0": {"free": 3}}, ttl_s=60)
+    assert presence.gpu_memory(redis) == {"one": {"cuda:0": {"free": 3}}}
+    presence.leave(redis, "one")
+    assert presence.gpu_memory(redis) == {}
+    assert not redis.exists("worker:one:gpu")
+
+
 def test_what_is_loaded_is_known_as_long_as_its_process_lives(redis: Redis) -> None:
     presence.beat(redis, "one", ttl_s=60)
     presence.loaded(redis, "one", models={"a", "b"}, ttl_s=60)

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from workers.launch import environment
-from workers.settings import Settings
+from workers.settings import Settings, WebhookSettings
+from workers.webhooks import as_text
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +43,16 @@ def test_a_worker_s_environment_says_what_the_settings_say(
     monkeypatch.delenv("POINTACTION_BLOB_URL")
     assert "POINTACTION_BLOB_URL" not in environment(settings)
     assert Settings() == settings
+
+
+def test_a_worker_is_not_told_what_signs_webhooks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = as_text(bytes(32))
+    monkeypatch.setenv("POINTACTION_WEBHOOK_SECRET", secret)
+    settings = WebhookSettings(data_dir=tmp_path, webhook_secret=SecretStr(secret))
+    assert secret not in environment(settings).values()
+    assert environment(settings, WebhookSettings)["POINTACTION_WEBHOOK_SECRET"] == secret
 
 
 @pytest.mark.parametrize(

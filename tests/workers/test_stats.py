@@ -1,30 +1,77 @@
 import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError
 
 from tests.conftest import RedisServers
 from workers import stats
 from workers.redis import connect
+from workers.stats import Counter, Tally
 
 
-def test_stages_add_up_over_all_processes(redis_servers: RedisServers) -> None:
-    assert stats.read_stages(connect(redis_servers.broker_url)) == {}
+@pytest.fixture
+def redis(redis_servers: RedisServers) -> Redis:
+    return connect(redis_servers.broker_url)
+
+
+def took(redis: Redis, **seconds: float) -> None:
+    tally = Tally()
+    for stage, spent in seconds.items():
+        tally.took(stage, spent, model="m")
+    tally.write(redis)
+
+
+def test_stages_add_up_over_all_processes(redis_servers: RedisServers, redis: Redis) -> None:
+    assert stats.read_stages(redis) == {}
     for _ in range(2):  # two connections, as of two workers
-        redis = connect(redis_servers.broker_url)
-        stats.observe(redis, {"track": 0.3, "classify": 0.004})
-    stats.observe(redis, {"track": 100.0})
+        took(connect(redis_servers.broker_url), track=0.3, classify=0.004)
+    took(redis, track=100.0)
 
     stages = stats.read_stages(redis)
 
-    assert set(stages) == {"track", "classify"}
-    track = stages["track"]
+    assert list(stages) == [("classify", "m"), ("track", "m")]
+    track = stages["track", "m"]
     assert track.count == 3
     assert track.sum_s == pytest.approx(100.6)
     assert track.buckets[0.25] == 0
     assert track.buckets[0.5] == 2
     assert track.buckets[60.0] == 2  # the slowest is beyond all bounds
-    assert stages["classify"].buckets[0.005] == 2
+    assert stages["classify", "m"].buckets[0.005] == 2
 
 
-def test_a_duration_on_a_bound_is_within_it(redis_servers: RedisServers) -> None:
-    redis = connect(redis_servers.broker_url)
-    stats.observe(redis, {"lift": 0.25})
-    assert stats.read_stages(redis)["lift"].buckets[0.25] == 1
+def test_a_duration_on_a_bound_is_within_it(redis: Redis) -> None:
+    took(redis, lift=0.25)
+    assert stats.read_stages(redis)["lift", "m"].buckets[0.25] == 1
+
+
+def test_counts_add_up_by_their_labels(redis: Redis) -> None:
+    for _ in range(2):
+        tally = Tally()
+        tally.count(Counter.FINISHED, "classify", "a|b", "succeeded")
+        tally.looked_up("tracks", found=True)
+        tally.looked_up("tracks", found=False)
+        tally.write(redis)
+    assert stats.read_counter(redis, Counter.FINISHED) == {("classify", "a|b", "succeeded"): 2}
+    assert stats.read_counter(redis, Counter.LOOKUPS) == {
+        ("tracks", "hit"): 2,
+        ("tracks", "miss"): 2,
+    }
+    assert stats.read_counter(redis, Counter.LOADS) == {}
+
+
+def test_what_was_written_is_not_written_again(redis: Redis) -> None:
+    tally = Tally()
+    tally.count(Counter.LOADS, "m")
+    tally.took("load", 1.0, model="m")
+    tally.write(redis)
+    tally.write(redis)
+    assert stats.read_counter(redis, Counter.LOADS) == {("m",): 1}
+    assert stats.read_stages(redis)["load", "m"].count == 1
+
+
+def test_what_redis_did_not_take_is_written_later(redis: Redis) -> None:
+    tally = Tally()
+    tally.count(Counter.LOADS, "m")
+    with pytest.raises(ConnectionError):
+        tally.write(connect("unix:///nowhere.sock"))
+    tally.write(redis)
+    assert stats.read_counter(redis, Counter.LOADS) == {("m",): 1}

@@ -1,19 +1,22 @@
 """One delivery of one job, in this process, with the scripted library."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import redis
+from redis.exceptions import OutOfMemoryError
 
 from pointaction.models.calibration import Calibration
 from tests.pointaction.models.stores import know_downloads, pretend
 from tests.workers.conftest import Bench
 from tests.workers.scripted import SCORES, ScriptedLibrary, two_tracks
-from workers import stats
-from workers.jobs import ClassifyParams, Job, OverlayParams, Problem, State
+from workers import presence, stats
+from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, Problem, State
 from workers.process import Process
+from workers.stats import Counter
 from workers.tasks import run_job
 
 
@@ -313,8 +316,73 @@ def test_an_outcome_outlasts_a_short_absence_of_redis(
 def test_durations_go_into_the_statistics(bench: Bench, process: Process) -> None:
     run(bench, process, bench.clip("fine"))
     stages = stats.read_stages(bench.redis)
-    assert list(stages) == ["classify", "decode", "load", "queue", "track"]
+    assert {model for _, model in stages} == {"scripted"}
+    assert [stage for stage, _ in stages] == ["classify", "decode", "load", "queue", "track"]
     assert {histogram.count for histogram in stages.values()} == {1}
+
+
+def test_every_end_is_counted_with_its_model_and_how_it_came(
+    bench: Bench, process: Process
+) -> None:
+    for words, model in (("fine", "scripted"), ("refuse", "scripted"), ("fine", "made up")):
+        run(bench, process, bench.clip(words, model=model))
+    assert stats.read_counter(bench.redis, Counter.FINISHED) == {
+        ("classify", "", "unknown-model"): 1,  # not a name that callers may think up
+        ("classify", "scripted", "succeeded"): 1,
+        ("classify", "scripted", "unusable-input"): 1,
+    }
+
+
+def test_the_second_attempt_is_a_retry_and_the_fourth_is_poison(
+    bench: Bench, process: Process
+) -> None:
+    job = bench.clip("fine")
+    bench.jobs.create(job)
+    eager = JobStore(bench.redis, ttl_s=60, lease_s=0, max_attempts=3)
+    for attempt in range(3):
+        eager.claim(job.id, f"worker {attempt}")
+    run_job(process, job.id)
+    run_job(process, job.id)  # delivered once more
+    ends = stats.read_counter(bench.redis, Counter.FINISHED)
+    assert ends == {("classify", "scripted", "poison"): 1}
+    second = bench.clip("fine, too")
+    bench.jobs.create(second)
+    eager.claim(second.id, "a worker that died")
+    run_job(process, second.id)
+    assert stats.read_counter(bench.redis, Counter.RETRIES) == {("classify",): 1}
+
+
+def test_lookups_and_loads_are_counted(bench: Bench, process: Process) -> None:
+    for _ in range(2):
+        run(bench, process, bench.clip("fine"))
+    assert stats.read_counter(bench.redis, Counter.LOOKUPS) == {
+        ("followed", "miss"): 1,
+        ("result", "hit"): 1,
+        ("result", "miss"): 1,
+        ("tracks", "miss"): 1,
+    }
+    loads = stats.read_counter(bench.redis, Counter.LOADS)
+    assert loads == {(name,): 1 for name in ("looming", "lucas-kanade", "random", "scripted")}
+
+
+def test_what_a_worker_holds_of_its_gpu_is_told(
+    bench: Bench, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.gpu.memory", lambda: {"cuda:0": {"reserved": 5}})
+    worker = presence.worker_name(os.getppid())
+    presence.beat(bench.redis, worker, ttl_s=60)
+    run(bench, process, bench.clip("fine"))
+    assert presence.gpu_memory(bench.redis) == {worker: {"cuda:0": {"reserved": 5}}}
+
+
+def test_a_job_does_not_suffer_from_its_statistics(
+    bench: Bench, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(redis: object) -> None:
+        raise OutOfMemoryError("used memory > maxmemory")
+
+    monkeypatch.setattr(process.tally, "write", refuse)
+    assert run(bench, process, bench.clip("fine")).state is State.SUCCEEDED
 
 
 def draw(bench: Bench, process: Process, of: str, **choices: str) -> Job:
