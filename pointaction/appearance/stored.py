@@ -8,13 +8,13 @@ from pointaction.appearance.backbone import Backbone
 from pointaction.appearance.backbones import FRAMES, open_backbone
 from pointaction.appearance.dinov2 import dinov2_backbone, own_backbone
 from pointaction.appearance.frozen import FrozenBackbone
+from pointaction.appearance.installed import find_backbone
 from pointaction.appearance.watching import WatchingBackbone
-from pointaction.errors import DamagedWeights, UnknownModel
-from pointaction.models.catalog import APPEARANCE, Entry, Looks, find, read_catalog, verify
+from pointaction.errors import DamagedWeights
+from pointaction.models.catalog import APPEARANCE, Looks, verify
 from pointaction.models.dinov2 import DINOv2
-from pointaction.models.downloads import BACKBONE, Download, installed, read_downloads, verified
+from pointaction.models.downloads import BACKBONE, Download, installed, verified
 from pointaction.models.networks import open_network
-from pointaction.video_networks import LOADERS
 
 
 def open_stored(
@@ -34,26 +34,9 @@ def open_stored(
     entry = find_backbone(store, name)
     if isinstance(entry, Download):
         return _pulled(store, entry, frames, device, precision)
-    if entry.builder in LOADERS:
+    if entry.task != APPEARANCE:
         return WatchingBackbone.open(store, entry, frames=frames, device=device)
     return own_backbone(verify(store, entry), frames=frames or FRAMES, device=device)
-
-
-def find_backbone(store: Path, name: str) -> Entry | Download:
-    """What the catalogue says of a backbone. Raises UnknownModel, which names those there are."""
-    downloads = _downloads(store)
-    if name in downloads:
-        return downloads[name]
-    try:
-        entry = find(store, name, task=None)
-    except UnknownModel:
-        entry = None
-    if entry is None or not _is_backbone(entry):
-        known = [name for name, one in read_catalog(store).items() if _is_backbone(one)]
-        raise UnknownModel(
-            f"no backbone {name!r}; there is {', '.join([*known, *downloads])}", value=name
-        )
-    return entry
 
 
 def open_trained_on(store: Path, looks: Looks, *, device: str = "cpu") -> Backbone:
@@ -65,18 +48,6 @@ def open_trained_on(store: Path, looks: Looks, *, device: str = "cpu") -> Backbo
             f"{backbone.sha256[:12]}; put that one back, or train the model again on this one"
         )
     return backbone
-
-
-def _is_backbone(entry: Entry) -> bool:
-    return entry.task == APPEARANCE or entry.builder in LOADERS
-
-
-def _downloads(store: Path) -> dict[str, Download]:
-    return {
-        name: download
-        for name, download in read_downloads(store).items()
-        if download.task == APPEARANCE
-    }
 
 
 def _pulled(

@@ -111,6 +111,12 @@ class Entry:
         """Whether it has to see the clip itself, so that tracks alone will not do."""
         return "pixels" in self.inputs
 
+    @property
+    def seen_through(self) -> bool:
+        """Whether other models can look through it: a backbone, or what sees pixels by itself."""
+        watches = self.looks and not self.follows and self.backbone is None
+        return self.task == APPEARANCE or watches
+
     def told(self) -> dict[str, str]:
         """What an answer says of the model behind it."""
         return {

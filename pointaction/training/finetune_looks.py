@@ -14,7 +14,8 @@ from torch import Generator, Tensor
 
 from pointaction.appearance.backbone import Backbone
 from pointaction.appearance.cache import FeatureCache
-from pointaction.appearance.stored import find_backbone, open_stored
+from pointaction.appearance.installed import find_backbone
+from pointaction.appearance.stored import open_stored
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.fused import FusedRecogniser, ProbeRecogniser

@@ -1,5 +1,6 @@
 """A network that names motions, looked through by a probe."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pointaction.appearance.stored import find_backbone, open_stored, open_trained_on
+from pointaction.appearance.installed import expect_backbone, find_backbone
+from pointaction.appearance.stored import open_stored, open_trained_on
 from pointaction.appearance.watching import WatchingBackbone
 from pointaction.errors import DamagedWeights, InputError, UnknownModel
 from pointaction.models.catalog import Looks, find
@@ -65,6 +67,14 @@ def test_another_networks_features_are_kept_apart(tmp_path: Path) -> None:
         (tmp_path / kind).mkdir()
         digests.append(opened(tmp_path / kind, kind).digest)
     assert len(set(digests)) == 2
+
+
+def test_a_model_that_looks_through_it_is_complete(tmp_path: Path) -> None:
+    watcher = find(video_store(tmp_path, network("emim")), "watcher")
+    through = Looks(name="watcher", sha256=watcher.sha256, frames=FRAMES)
+    expect_backbone(tmp_path, replace(watcher, backbone=through))
+    with pytest.raises(UnknownModel, match="no backbone 'gone'; there is watcher"):
+        expect_backbone(tmp_path, replace(watcher, backbone=replace(through, name="gone")))
 
 
 def test_what_it_cannot_do_is_said(tmp_path: Path) -> None:
