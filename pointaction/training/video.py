@@ -56,7 +56,7 @@ def trajectorynet() -> VideoRecipe:
     return VideoRecipe(
         builder="trajectorynet",
         config=FOLLOWING,
-        steps=3000,
+        steps=2000,
         batch=16,
         learning_rate=5e-3,
         weight_decay=0.05,
@@ -80,7 +80,7 @@ def emim() -> VideoRecipe:
     return VideoRecipe(
         builder="emim",
         config=READING,
-        steps=3000,
+        steps=2000,
         batch=16,
         learning_rate=3e-3,
         weight_decay=0.05,

@@ -19,7 +19,9 @@ from pointaction.models.catalog import (
     read_catalog,
 )
 from pointaction.models.store import BUILDERS, load_head, load_model
-from pointaction.synthetic.vocabulary import LABELS
+from pointaction.motion.network_input import FRAMES, SIDE
+from pointaction.synthetic.vocabulary import LABELS, reversed_name
+from pointaction.video_networks import VideoRecogniser
 from tests.pointaction.models.stores import small_store
 
 
@@ -44,6 +46,7 @@ def test_one_changed_byte_is_refused(store: Path) -> None:
 
 
 SHIPPED = read_catalog(DEFAULT_STORE)
+ANSWERING = [(name, each) for name, each in SHIPPED.items() if each.task == CLASSIFICATION]
 
 
 def test_a_head_that_is_another_than_the_catalogue_says_is_refused(tmp_path: Path) -> None:
@@ -72,7 +75,18 @@ def test_the_backbone_that_is_shipped_is_what_the_catalogue_says() -> None:
     assert (DEFAULT_STORE / entry.card).is_file()
 
 
-@pytest.mark.parametrize("name", [n for n, each in SHIPPED.items() if each.task == CLASSIFICATION])
+@pytest.mark.parametrize("name", [name for name, each in ANSWERING if not each.follows])
+def test_the_networks_of_pixels_that_are_shipped_are_what_the_catalogue_says(name: str) -> None:
+    entry = find(DEFAULT_STORE, name)
+    network = VideoRecogniser.open(DEFAULT_STORE, entry).network
+    assert set(entry.labels) <= set(LABELS)
+    assert {reversed_name(label) for label in entry.labels} == set(entry.labels)
+    assert entry.parameters == sum(part.numel() for part in network.parameters())
+    assert (DEFAULT_STORE / entry.card).is_file()
+    assert (entry.inputs["pixels"], entry.inputs["frames"]) == (SIDE, FRAMES)
+
+
+@pytest.mark.parametrize("name", [name for name, each in ANSWERING if each.follows])
 def test_what_is_shipped_is_what_the_catalogue_says(name: str) -> None:
     entry = find(DEFAULT_STORE, name)
     model = load_model(DEFAULT_STORE, entry)
