@@ -6,7 +6,7 @@ CLIP ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types check fix openapi evaluate bench scale containers clean
+.PHONY: help demo serve test lint types check fix openapi evaluate bench scale chaos containers clean examples
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ fix: $(VENV)/.dev  ## format and mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+examples: $(VENV)/.dev  ## run the scripts and the notebook of examples/
+	$(BIN)/python -m pytest tests/examples
+
 openapi: $(VENV)/.dev  ## rewrite openapi/openapi.json from the code; a test compares them
 	$(BIN)/python -m service.openapi > openapi/openapi.json
 
@@ -57,6 +60,14 @@ bench: $(VENV)/.serve  ## measure latency and memory of the whole stack
 
 scale: $(VENV)/.dev  ## two APIs and four workers in network namespaces; takes two workers away
 	unshare --map-root-user --net $(BIN)/python -m benchmarks.scale
+
+chaos: $(VENV)/.dev  ## kill every process at every moment of a job, and worse; half an hour
+	unshare --map-root-user --net --mount $(BIN)/python -m benchmarks.chaos
+
+FUZZ ?=
+fuzz: $(VENV)/.dev  ## 20,000 damaged files and every named attack against the service; FUZZ="--files N --seed S"
+	$(BIN)/python -m benchmarks.fuzz $(FUZZ)
+	$(BIN)/python -m benchmarks.attacks
 
 containers: $(VENV)/.dev  ## run what the images run, as they run it, without Docker
 	$(BIN)/python docker/try_without_docker.py

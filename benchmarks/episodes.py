@@ -15,7 +15,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -25,13 +24,14 @@ from rich.markdown import Markdown
 
 from benchmarks.machine import RESULTS
 from pointaction.cli import expand
+from pointaction.client import Client, Episode
 from pointaction.evaluation.report import Report, Table
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
-from pointaction.remote import Example, RemoteService
 from pointaction.synthetic.sample import write_sample
 from pointaction.synthetic.vocabulary import LABELS
 from service.demo import serving
 
+Example = tuple[str, Path]  # label, clip
 COLUMNS = (
     "examples",
     "to the first answer, s",
@@ -142,41 +142,32 @@ def teach_and_ask(lesson: Lesson, *, model: str, head: str) -> Answered:
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder) / "data", Path(folder) / "serve.log") as (url, _),
-        closing(RemoteService(url, model)) as service,
+        Client(url) as client,
     ):
         warm = Path(folder) / "warm.mp4"
         write_sample(LABELS[-1], warm, seed=1)
-        service.classify(warm, top_k=1)
+        client.classify(warm, model=model)
         start = time.perf_counter()
-        episode = _teach(service, lesson.examples, head)
-        service.match(episode, first, top_k=1)
+        taught: dict[str, list[Path]] = {}
+        for label, path in lesson.examples:
+            taught.setdefault(label, []).append(path)
+        episode = client.create_episode(taught, model=model, head=head)
+        episode.classify(first, top_k=1)
         first_s = time.perf_counter() - start
-        fresh, answers = _ask(service, episode, [path for _, path in rest])
-        known, _ = _ask(service, episode, [path for _, path in rest])
+        fresh, answers = _ask(episode, [path for _, path in rest])
+        known, _ = _ask(episode, [path for _, path in rest])
     right = sum(answer == label for answer, (label, _) in zip(answers, rest, strict=True))
     return Answered(first_s=first_s, fresh_ms=fresh, known_ms=known, right=right)
 
 
-def _teach(service: RemoteService, examples: Sequence[Example], head: str) -> str:
-    """Post the examples, as many at once as a request takes; the id of the episode."""
-    at_once = 100
-    first, rest = examples[:at_once], examples[at_once:]
-    episode = str(service.create_episode(first, head=head)["id"])
-    for start in range(0, len(rest), at_once):
-        service.add_examples(episode, rest[start : start + at_once])
-    return episode
-
-
-def _ask(
-    service: RemoteService, episode: str, paths: Sequence[Path]
-) -> tuple[list[float], list[str]]:
+def _ask(episode: Episode, paths: Sequence[Path]) -> tuple[list[float], list[str]]:
     """Milliseconds and the best label, for each clip."""
     spent, labels = [], []
     for path in paths:
         start = time.perf_counter()
-        answer = service.match(episode, path, top_k=1)
+        answer = episode.classify(path, top_k=1)
         spent.append((time.perf_counter() - start) * 1000)
-        labels.append(str(answer["predictions"][0]["label"]))
+        labels.append(answer.best.label)
     return spent, labels
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -45,7 +46,8 @@ def main() -> None:
             fresh, stages = _ask(lambda clip: service.classify(clip, top_k=5), clips[1:])
             memory = _peak_memory(pid)
             cached, _ = _ask(lambda clip: service.classify(clip, top_k=5), clips[1:])
-            health = _times(lambda: service.client.get("/health/live"), len(clips))
+            with httpx.Client(base_url=url) as web:
+                health = _times(lambda: web.get("/health/live"), len(clips))
         local = LocalService(DEFAULT_STORE, MODEL, tracks=512)
         local.classify(clips[0], top_k=1)
         alone, _ = _ask(lambda clip: local.classify(clip, top_k=5), clips[1:])

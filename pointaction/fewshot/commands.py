@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -23,15 +22,14 @@ from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.video.container import sniff
 
 if TYPE_CHECKING:
-    from pointaction.remote import Example, RemoteService
+    from pointaction.client import Client, EpisodeState
 
 episode = typer.Typer(
     help="Teach it your own actions by a few examples of each.", no_args_is_help=True
 )
 
-_ASK_AGAIN_S = 0.5
-_FILES_AT_ONCE = 100
-_BYTES_AT_ONCE = 64 * 1024 * 1024  # well below what a server takes
+Example = tuple[str, Path]  # label, and the clip or tracks file
+
 _ZIP = b"PK\x03\x04"
 
 Id = Annotated[str, typer.Argument(help="As `create` or `list` shows it.")]
@@ -64,24 +62,29 @@ def create(
     """Teach actions by examples; the folder that a file lies in is its label."""
     examples, failed = _examples(files)
     _check_classes(examples)
-    with closing(_service(server, model, points=points, tracker=tracker, depth=depth)) as service:
-        first = _of_two_classes(examples)
-        made = service.create_episode(first, name=name, head=head)
-        try:
-            _add(service, made["id"], [each for each in examples if each not in first])
-        except PointActionError:
-            service.delete_episode(made["id"])  # half of what was asked for is nothing
-            raise
-        _show_episode(_described(service, made["id"]), failed)
+    with _client(server) as client, _settling(len(examples)) as progress:
+        made = client.create_episode(
+            _by_label(examples),
+            name=name,
+            head=head,
+            model=model,
+            points=points,
+            tracker=tracker,
+            depth=depth,
+            progress=progress,
+        )
+        found = made.wait(progress=progress)
+    _show_episode(found, failed)
 
 
 @episode.command()
 def add(id: Id, files: Examples, server: Server = HERE) -> None:
     """Add examples, of classes that are there or of new ones."""
     examples, failed = _examples(files)
-    with closing(_service(server)) as service:
-        _add(service, id, examples)
-        _show_episode(_described(service, id), failed)
+    with _client(server) as client, _settling(len(examples)) as progress:
+        client.episode(id).add(_by_label(examples), progress=progress)
+        found = client.episode(id).wait(progress=progress)
+    _show_episode(found, failed)
 
 
 @episode.command("list")
@@ -89,12 +92,10 @@ def listing(server: Server = HERE) -> None:
     """List your episodes, the newest first."""
     id = Column("episode", min_width=32)  # whole, to be copied
     table = Table(id, "name", "head", "classes", "ready", box=None)
-    with closing(_service(server)) as service:
-        for each in service.episodes():
-            ready, total = each["state"]["ready"], sum(each["state"].values())
-            classes = str(len(each["classes"]))
-            name = plain(each["name"])
-            table.add_row(each["id"], name, each["head"], classes, f"{ready} of {total}")
+    with _client(server) as client:
+        for each in client.episodes():
+            ready = f"{each.state.ready} of {each.state.total}"
+            table.add_row(each.id, plain(each.name), each.head, str(len(each.classes)), ready)
     out.print(table)
 
 
@@ -103,9 +104,9 @@ def delete(
     ids: Annotated[list[str], typer.Argument(help="As `list` shows them.")], server: Server = HERE
 ) -> None:
     """Forget episodes with their examples."""
-    with closing(_service(server)) as service:
+    with _client(server) as client:
         for each in ids:
-            service.delete_episode(each)
+            client.episode(each).delete()
             out.print(f"{plain(each)}: deleted")
 
 
@@ -134,19 +135,18 @@ def classify(
         options = {"tracks": tracks, "points": points, "tracker": tracker, "depth": depth}
         _answer(_learnt(id, model, head, options), paths, top_k=top_k, as_json=as_json)
         return
-    with closing(_service(server)) as service:
+    with _client(server) as client:
 
         def ask(path: Path, *, top_k: int) -> dict[str, Any]:
-            return service.match(id, path, top_k=top_k)
+            return dict(client.episode(id).classify(path, top_k=top_k).document)
 
         _answer(ask, paths, top_k=top_k, as_json=as_json)
 
 
-def _service(server: str, model: str | None = None, **of_clips: str | None) -> RemoteService:
-    from pointaction.remote import RemoteService
+def _client(server: str) -> Client:
+    from pointaction.client import Client
 
-    api_key = os.environ.get("POINTACTION_API_KEY")
-    return RemoteService(server, model, api_key=api_key, **of_clips)
+    return Client(server, os.environ.get("POINTACTION_API_KEY"))
 
 
 def _examples(patterns: list[str]) -> tuple[list[Example], int]:
@@ -190,59 +190,37 @@ def _check_classes(examples: Sequence[Example]) -> None:
         )
 
 
-def _of_two_classes(examples: Sequence[Example]) -> list[Example]:
-    """The first example of each of two classes: what an episode begins with."""
-    first: dict[str, Example] = {}
+def _by_label(examples: Sequence[Example]) -> dict[str, list[Path]]:
+    taught: dict[str, list[Path]] = {}
     for label, path in examples:
-        first.setdefault(label, (label, path))
-    return list(first.values())[:2]
+        taught.setdefault(label, []).append(path)
+    return taught
 
 
-def _add(service: RemoteService, id: str, examples: Sequence[Example]) -> None:
-    """Send them in portions that are not too large."""
+@contextmanager
+def _settling(sent: int) -> Iterator[Callable[[EpisodeState], None]]:
+    """A bar for the examples of an episode, of which `sent` are new, as they are settled."""
     with bars() as progress:
-        task = progress.add_task("sending", total=len(examples))
-        for portion in _portions(examples):
-            service.add_examples(id, portion)
-            progress.advance(task, len(portion))
+        task = progress.add_task("examples", total=sent)
+
+        def show(found: EpisodeState) -> None:
+            settled = found.state.total - found.state.pending
+            progress.update(task, completed=settled, total=max(sent, found.state.total))
+
+        yield show
 
 
-def _portions(examples: Sequence[Example]) -> list[list[Example]]:
-    portions: list[list[Example]] = []
-    size = 0
-    for label, path in examples:
-        size += path.stat().st_size
-        if not portions or size > _BYTES_AT_ONCE or len(portions[-1]) == _FILES_AT_ONCE:
-            portions.append([])
-            size = path.stat().st_size
-        portions[-1].append((label, path))
-    return portions
-
-
-def _described(service: RemoteService, id: str) -> dict[str, Any]:
-    """The episode, once nothing of it is pending."""
-    with bars() as progress:
-        task = progress.add_task("examples", total=None)
-        while True:
-            found = service.episode(id)
-            total, pending = sum(found["state"].values()), found["state"]["pending"]
-            progress.update(task, completed=total - pending, total=total)
-            if not pending:
-                return found
-            time.sleep(_ASK_AGAIN_S)
-
-
-def _show_episode(found: dict[str, Any], failed: int) -> None:
+def _show_episode(found: EpisodeState, failed: int) -> None:
     """The id, the classes, and what could not be read; exits with 1 if there is any of that."""
-    out.print(found["id"])
-    for each in found["classes"]:
-        ready = sum(example["state"] == "ready" for example in each["examples"])
-        out.print(f"  {plain(each['label'])}: {ready} of {len(each['examples'])}")
-        for example in each["examples"]:
-            if example["state"] == "failed":
+    out.print(found.id)
+    for each in found.classes:
+        ready = sum(example.state == "ready" for example in each.examples)
+        out.print(f"  {plain(each.label)}: {ready} of {len(each.examples)}")
+        for example in each.examples:
+            if example.problem is not None:
                 failed += 1
-                file = plain(f"{each['label']}/{example['name']}")
-                err.print(f"[red]{file}[/]: {plain(example['problem']['detail'])}")
+                file = plain(f"{each.label}/{example.name}")
+                err.print(f"[red]{file}[/]: {plain(example.problem['detail'])}")
     if failed:
         err.print(f"{failed} files could not be read", style="red")
         raise typer.Exit(1)

@@ -7,7 +7,6 @@ from typer.testing import CliRunner, Result
 
 from pointaction.cli import app
 from pointaction.errors import InputError
-from pointaction.fewshot.commands import _portions
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS, TrainedHead
 from pointaction.fewshot.matchers import MATCHERS
 from pointaction.synthetic.sample import write_sample
@@ -104,15 +103,3 @@ def test_no_server_is_said_with_what_to_do(clips: Path) -> None:
         "classify", "0" * 32, clips / "query.mp4", "--json", "--server", "http://127.0.0.1:9"
     )
     assert "pointaction serve" in json.loads(done.stdout)["problem"]["detail"]
-
-
-def test_many_files_are_sent_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pointaction.fewshot.commands._BYTES_AT_ONCE", 10)
-    monkeypatch.setattr("pointaction.fewshot.commands._FILES_AT_ONCE", 3)
-    sizes = [6, 4, 1, 12, 1, 1, 1, 1]
-    files = [tmp_path / str(number) for number in range(len(sizes))]
-    for file, size in zip(files, sizes, strict=True):
-        file.write_bytes(bytes(size))
-    portions = _portions([("label", file) for file in files])
-    numbers = [[int(path.name) for _, path in portion] for portion in portions]
-    assert numbers == [[0, 1], [2], [3], [4, 5, 6], [7]]

@@ -1,0 +1,214 @@
+"""A server, awaited. All that is said to it is in `conversation`, as for `Client`."""
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self, TypeVar, Unpack
+
+import anyio
+import httpx
+
+from pointaction.client import wire
+from pointaction.client.conversation import (
+    Asked,
+    Conversation,
+    EpisodeProgress,
+    Format,
+    JobProgress,
+    SeenBy,
+    Shown,
+)
+from pointaction.client.records import (
+    Attention,
+    CatalogueEntry,
+    Classification,
+    EpisodeClassification,
+    EpisodeState,
+    Health,
+    JobState,
+)
+from pointaction.client.sources import Clip, Teaching
+from pointaction.client.steps import Call, Outcome, Pause, Steps
+from pointaction.tracks import Tracks
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The server at `url`, with an API key where it asks for one.
+
+    What was lost on the way, or refused for now (429, 502, 503), is sent again when the server says
+    so, or after growing pauses; never so that anything is done twice. `patience_s` bounds how long
+    an answer, or the end of a job, is waited for, but cuts off no transfer. Raises
+    PointActionError: see `pointaction.client.problems`. Many tasks may use one client at once.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, patience_s: float = 600.0) -> None:
+        self._http = httpx.AsyncClient(**wire.connection(url, key))
+        self._talk: Conversation[AsyncJob] = Conversation(url, patience_s=patience_s, job=self.job)
+
+    async def classify(
+        self, clip: Clip, *, progress: JobProgress | None = None, **asked: Unpack[Asked]
+    ) -> Classification["AsyncJob"]:
+        """What is being done in `clip`: a path, bytes, or Tracks, of which no picture is sent.
+
+        `progress` is given the job's state at every change. `asked` is model, points, tracker,
+        depth, top_k, attention and callback_url, as POST /classify has them.
+        """
+        return await self._run(self._talk.classify(clip, asked, progress))
+
+    async def submit(self, clip: Clip, **asked: Unpack[Asked]) -> "AsyncJob":
+        """The same without waiting: the job that will have the answer."""
+        return await self._run(self._talk.submit(clip, asked))
+
+    def job(self, id: str) -> "AsyncJob":
+        """A job by its id; nothing is asked yet."""
+        return AsyncJob(id, self)
+
+    async def create_episode(
+        self,
+        examples: Teaching,
+        *,
+        name: str = "",
+        head: str | None = None,
+        progress: EpisodeProgress | None = None,
+        **seen_by: Unpack[SeenBy],
+    ) -> "AsyncEpisode":
+        """Teach actions: label -> clips, or jobs that have seen one (`answer.job`, `job(id)`).
+
+        Its examples are described while one goes on; `AsyncEpisode.wait` waits for that, and so
+        does the first question. Large numbers are sent in several requests: all of them or nothing.
+        """
+        fields = {"name": name, "head": head, **seen_by}
+        state = await self._run(self._talk.create_episode(examples, fields, progress))
+        return self.episode(state.id)
+
+    def episode(self, id: str) -> "AsyncEpisode":
+        """An episode by its id; nothing is asked yet."""
+        return AsyncEpisode(id, self)
+
+    async def episodes(self) -> list[EpisodeState]:
+        """Those that this key has made, the newest first."""
+        return await self._run(self._talk.episodes())
+
+    async def models(self) -> list[CatalogueEntry]:
+        """What can be asked for, with its licence, and what could be installed."""
+        return await self._run(self._talk.models())
+
+    async def health(self) -> Health:
+        """Whether the server is ready, and what is not."""
+        return await self._run(self._talk.health())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _run(self, steps: Steps[T]) -> T:
+        with closing(steps):
+            try:
+                step = next(steps)
+                while True:
+                    step = steps.send(await self._take(step))
+            except StopIteration as end:
+                return end.value
+
+    async def _take(self, step: Call | Pause) -> Outcome | None:
+        if isinstance(step, Pause):
+            await anyio.sleep(step.seconds)
+            return None
+        try:
+            async with self._http.stream(**wire.request(step)) as response:
+                if step.listener and response.status_code == 200:
+                    async for chunk in response.aiter_bytes():
+                        if step.listener(chunk):
+                            break
+                    return wire.answer(response, b"")
+                return wire.answer(response, await response.aread())
+        except httpx.TransportError as error:
+            return wire.lost(error)
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncJob:
+    """A job of a server, and what belongs to it. Ask while its record lives: a day."""
+
+    id: str
+    _client: AsyncClient = field(repr=False)
+
+    async def state(self) -> JobState:
+        """As it is now."""
+        return await self._client._run(self._client._talk.job_state(self.id))
+
+    async def wait(self, *, progress: JobProgress | None = None) -> Classification["AsyncJob"]:
+        """Its answer; an EpisodeClassification where an episode was asked."""
+        return await self._client._run(self._client._talk.wait(self.id, progress))
+
+    async def end(self) -> None:
+        """Cancel it; of one that has finished, delete the data."""
+        await self._client._run(self._client._talk.end(self.id))
+
+    async def attention(self) -> Attention:
+        """Where the model looked, as arrays."""
+        return await self._client._run(self._client._talk.attention(self.id))
+
+    async def tracks(self) -> Tracks:
+        """The points that were followed."""
+        return await self._client._run(self._client._talk.tracks(self.id))
+
+    async def overlay(
+        self, *, head: int | Literal["mean"] = "mean", format: Format = "mp4"
+    ) -> bytes:
+        """The tracks drawn on the clip, the weight of each as its colour: a video or a sheet."""
+        return await self._client._run(self._client._talk.overlay(self.id, head, format))
+
+    async def save_overlay(
+        self, target: str | Path, *, head: int | Literal["mean"] = "mean"
+    ) -> None:
+        """The same to a file, whose name ends with .png or .mp4."""
+        await self._client._run(self._client._talk.save_overlay(self.id, target, head))
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEpisode:
+    """Actions of one's own. It lasts until it is deleted."""
+
+    id: str
+    _client: AsyncClient = field(repr=False)
+
+    async def classify(
+        self, clip: Clip, *, progress: JobProgress | None = None, **shown: Unpack[Shown]
+    ) -> EpisodeClassification[AsyncJob]:
+        """Which of its classes the clip shows, or that it likely shows none of them."""
+        return await self._client._run(self._client._talk.match(self.id, clip, shown, progress))
+
+    async def submit(self, clip: Clip, **shown: Unpack[Shown]) -> AsyncJob:
+        """The same without waiting: the job that will have the answer."""
+        return await self._client._run(self._client._talk.submit_match(self.id, clip, shown))
+
+    async def add(
+        self, examples: Teaching, *, progress: EpisodeProgress | None = None
+    ) -> EpisodeState:
+        """Add examples, of classes that are there or of new ones; those that failed are retried."""
+        return await self._client._run(self._client._talk.add_examples(self.id, examples, progress))
+
+    async def state(self) -> EpisodeState:
+        """Its classes with their examples: which are ready, which could not be read and why."""
+        return await self._client._run(self._client._talk.episode_state(self.id))
+
+    async def wait(self, *, progress: EpisodeProgress | None = None) -> EpisodeState:
+        """The same, once no example is pending."""
+        return await self._client._run(self._client._talk.described(self.id, progress))
+
+    async def remove(self, example: str) -> None:
+        """Take an example out, by its id."""
+        await self._client._run(self._client._talk.remove_example(self.id, example))
+
+    async def delete(self) -> None:
+        """Forget it and its examples."""
+        await self._client._run(self._client._talk.delete_episode(self.id))
