@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIP ?=
+FUZZ ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -64,7 +65,6 @@ scale: $(VENV)/.dev  ## two APIs and four workers in network namespaces; takes t
 chaos: $(VENV)/.dev  ## kill every process at every moment of a job, and worse; half an hour
 	unshare --map-root-user --net --mount $(BIN)/python -m benchmarks.chaos
 
-FUZZ ?=
 fuzz: $(VENV)/.dev  ## 20,000 damaged files and every named attack against the service; FUZZ="--files N --seed S"
 	$(BIN)/python -m benchmarks.fuzz $(FUZZ)
 	$(BIN)/python -m benchmarks.attacks

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=32)
     count = parser.parse_args().clips
     with tempfile.TemporaryDirectory(prefix="pointaction-scale-") as folder:
-        clips, kind = _clips(count, Path(folder))
+        clips, kind = some_clips(count, Path(folder))
         with Lan(Path(folder)) as lan:
             facts = _try(Cluster(lan), clips)
     text = _report(facts, f"{len(clips)} {kind}")
@@ -142,12 +142,6 @@ class Cluster:
         self.run(host, "serve")
         return httpx.Client(base_url=f"http://{host.address}:8000", headers=_HEADERS, timeout=120)
 
-    def finishes(self, job: str) -> int:
-        """How often the job has come to an end."""
-        ends = {state.value for state in State if state.finished}
-        entries = cast("list[tuple[str, dict[str, str]]]", self.redis.xrange(events_key(job)))
-        return sum(fields["state"] in ends for _, fields in entries)
-
     def ended_by(self) -> dict[str, list[str]]:
         """The workers that have ended each job."""
         ended: dict[str, list[str]] = {}
@@ -176,7 +170,7 @@ def _try(cluster: Cluster, clips: list[Path]) -> Facts:
     ends = {job: _end(cluster.apis[1 - api], job) for job, api in taken}
     states = Counter(end["state"] for end in ends.values())
     ended = cluster.ended_by()
-    once = sum(cluster.finishes(job) == 1 == len(ended.get(job, [])) for job, _ in taken)
+    once = sum(finishes(cluster.redis, job) == 1 == len(ended.get(job, [])) for job, _ in taken)
     again = [_post(cluster.apis[1 - n % 2], clip, wait_s=60) for n, clip in enumerate(clips)]
     return Facts(
         accepted=len(taken),
@@ -193,6 +187,13 @@ def _try(cluster: Cluster, clips: list[Path]) -> Facts:
         taken_after_term=len(_begun(gone)) - began,
         waiter=waiter.status_code,
     )
+
+
+def finishes(redis: Redis, job: str) -> int:
+    """How often the job has come to an end."""
+    ends = {state.value for state in State if state.finished}
+    entries = cast("list[tuple[str, dict[str, str]]]", redis.xrange(events_key(job)))
+    return sum(fields["state"] in ends for _, fields in entries)
 
 
 def _stop(host: Host) -> tuple[int, float]:
@@ -301,7 +302,7 @@ def _until(holds: Callable[[], bool], what: str) -> None:
     sys.exit(f"waited {_PATIENCE_S:.0f} s in vain until {what}")
 
 
-def _clips(count: int, folder: Path) -> tuple[list[Path], str]:
+def some_clips(count: int, folder: Path) -> tuple[list[Path], str]:
     """Real ones where they lie beside the checkout, else procedural ones; and which they are."""
     real = sorted(REAL.glob("*/*.mp4"))[:count]
     if len(real) == count:

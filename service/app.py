@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
@@ -40,8 +41,11 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         shutdown.listen()
-        await anyio.to_thread.run_sync(_prepare, resources.uploads)
-        yield
+        resources.uploads.mkdir(parents=True, exist_ok=True)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_keep_clear, resources.uploads)
+            yield
+            tasks.cancel_scope.cancel()
         await resources.aclose()
         await anyio.to_thread.run_sync(traces.end)
 
@@ -71,10 +75,18 @@ def from_environment() -> FastAPI:
     return create_app(settings)
 
 
-def _prepare(uploads: Path) -> None:
-    """Make the folder for uploads, and clear what a killed process has left in it."""
-    uploads.mkdir(parents=True, exist_ok=True)
+async def _keep_clear(uploads: Path) -> None:
+    """Clear, now and again, what a killed process has left in the folder for uploads.
+
+    Not at the start alone: what was left the moment before may be another process's that is at it.
+    """
+    while True:
+        await anyio.to_thread.run_sync(_clear, uploads)
+        await anyio.sleep(_ABANDONED_AFTER_S)
+
+
+def _clear(uploads: Path) -> None:
     for path in uploads.glob("*.part"):
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is gone, or not ours; no reason to stop
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
                 path.unlink()

@@ -3,6 +3,7 @@
 docs/problems.md is the same table with advice for the caller; a test compares the two.
 """
 
+import errno
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +209,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NoRoom, _no_room)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OSError, _disk_full)
+    app.add_exception_handler(redis_errors.ResponseError, _redis_refuses)
     for away in (
         QueueDown,
         redis_errors.ConnectionError,
@@ -273,6 +276,22 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     document = describe(kind, detail, request_id=request_id(request))
     document["status"] = error.status_code
     return respond(document, headers=dict(error.headers or {}))
+
+
+def _disk_full(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    checks = {"blobs": "has no room left"}
+    detail = f"the server has no room left for files; try again in {RETRY_AFTER_S} s"
+    document = describe("not-ready", detail, value=[*checks], request_id=request_id(request))
+    return respond(document | {"checks": checks})
+
+
+def _redis_refuses(request: Request, error: Exception) -> JSONResponse:
+    if "MISCONF" not in str(error):  # it cannot write its file, for which redis-py has no class
+        raise error
+    return queue_down(request.scope)
 
 
 def _queue_down(request: Request, error: Exception) -> JSONResponse:

@@ -5,10 +5,11 @@ what sends webhooks, where any may be sent.
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Self
+from typing import Protocol, Self
 
 from service.settings import ServiceSettings
 from workers.embedded import EmbeddedRedis
+from workers.errors import EmbeddedFailure
 from workers.launch import WorkerProcess
 from workers.logs import logger
 from workers.settings import WebhookSettings
@@ -33,6 +34,7 @@ def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
     with EmbeddedRedis(settings.data_dir) as redis, ExitStack() as processes:
         urls = {"broker_url": redis.broker_url, "cache_url": redis.cache_url}
         complete = settings.model_copy(update=urls)
+        processes.enter_context(Keeper("Redis", redis))
         processes.enter_context(Keeper("worker", WorkerProcess(complete)))
         if complete.destinations:
             deliverer = WorkerProcess(complete, module="workers.deliverer", reads=WebhookSettings)
@@ -40,13 +42,21 @@ def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
         yield complete
 
 
+class Kept(Protocol):
+    """What a keeper keeps: one process, or several that belong together."""
+
+    def start(self) -> None: ...
+    def running(self) -> bool: ...
+    def stop(self) -> None: ...
+
+
 class Keeper:
-    """Keeps one process running: starts it again when it dies, more slowly each time in a row.
+    """Keeps something running: starts it again when it dies, more slowly each time in a row.
 
     On leaving, it lets the process finish what it is at, and does not start another.
     """
 
-    def __init__(self, name: str, process: WorkerProcess) -> None:
+    def __init__(self, name: str, process: Kept) -> None:
         self.name = name
         self.process = process
         self._stop = threading.Event()
@@ -62,13 +72,20 @@ class Keeper:
 
     def _keep(self) -> None:
         # It is started and stopped in this thread: it dies with the one that started it.
-        self.process.start()
+        if not self.process.running():
+            self._start()
         pause = _LOOK_EVERY_S
         while not self._stop.wait(pause):
             if self.process.running():
                 pause = _LOOK_EVERY_S
                 continue
             log.warning(f"the {self.name} died; starting another")
-            self.process.start()
+            self._start()
             pause = min(max(2 * pause, 1.0), _LONGEST_PAUSE_S)
         self.process.stop()
+
+    def _start(self) -> None:
+        try:
+            self.process.start()
+        except (EmbeddedFailure, OSError) as error:  # the disk is full, say; later it may not be
+            log.error(f"the {self.name} does not start", error=str(error))

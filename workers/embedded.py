@@ -62,14 +62,18 @@ class EmbeddedRedis:
         return f"unix://{self._socket('cache')}?db=0"
 
     def start(self) -> None:
-        """Start both and wait until they answer; EmbeddedFailure says what stands in the way."""
+        """Start those that do not run, and wait until they answer.
+
+        EmbeddedFailure says what stands in the way; then none runs.
+        """
         binary = redis_server()
-        self._lock = _lock(self.folder)
+        self._lock = self._lock or _lock(self.folder)
+        missing = [name for name in _SERVERS if name not in self.servers] + self.stopped()
         try:
-            for name in _SERVERS:
+            for name in missing:
                 self._clear(name)
                 self.servers[name] = self._launch(binary, name)
-            for name in _SERVERS:
+            for name in missing:
                 self._wait(name)
         except BaseException:
             self.stop()
@@ -98,6 +102,9 @@ class EmbeddedRedis:
     def stopped(self) -> list[str]:
         """Names of the servers that have ended by themselves."""
         return [name for name, server in self.servers.items() if server.poll() is not None]
+
+    def running(self) -> bool:
+        return bool(self.servers) and not self.stopped()
 
     def __enter__(self) -> "EmbeddedRedis":
         self.start()

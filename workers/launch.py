@@ -12,6 +12,7 @@ from typing import Any
 
 from celery import bootsteps, signals
 from celery.exceptions import SecurityWarning
+from celery.worker import state
 
 from workers import logs, tasks, traces
 from workers.library import open_library
@@ -32,7 +33,7 @@ def run_worker(settings: Settings, *, open_library: OpenLibrary = open_library) 
     logs.configure(settings)
     app = make_app(settings)
     tasks.install(app, cache(lambda: Process(settings, open_library(settings))))
-    app.steps["worker"].add(PromptReplacement)
+    app.steps["worker"].update((PromptReplacement, LostSettlement))
     _listen(settings, Sweeper(settings))
     # It warns of pickle in a worker that runs as root, as in a container; ours reads JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -58,6 +59,22 @@ class PromptReplacement(bootsteps.StartStopStep):
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         hub.call_repeatedly(0.5, worker.pool.maintain_pool)
+
+
+class LostSettlement(bootsteps.StartStopStep):
+    """Connects anew when a message could not be settled.
+
+    Celery logs that and goes on, while the transport goes on counting the message as one that is
+    at work here: at one message at a time, this worker would never take another. A new connection
+    counts anew. The message comes back, and is dropped when its job is claimed.
+    """
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        hub.call_repeatedly(0.5, self._look, worker.consumer)
+
+    def _look(self, consumer: Any) -> None:
+        if not state.reserved_requests and not consumer.task_consumer.channel.qos.can_consume():
+            raise ConnectionError("a message was not settled")  # on which Celery connects anew
 
 
 def _listen(settings: Settings, sweeper: Sweeper) -> None:

@@ -39,6 +39,7 @@ def make_app(settings: Settings) -> Celery:
         broker_transport_options=transport,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a worker waits for its broker for ever
+        broker_channel_error_retry=True,  # one that refuses to write, as its disk is full, too
         result_backend=None,
         result_backend_transport_options=transport,
         visibility_timeout=settings.visibility_timeout_s,

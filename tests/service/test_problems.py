@@ -1,10 +1,14 @@
 import ast
+import errno
 import re
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from redis.exceptions import ResponseError
+from starlette.testclient import TestClient
 
-from service.problems import KINDS, describe, respond
+from service.problems import KINDS, describe, install, respond
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISES = re.compile(r"(Refused|Problem|describe|.*Error|UnsupportedClip|.*Exceeded|.*Failure)$")
@@ -44,7 +48,9 @@ def kinds_raised(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", ["pointaction", "workers", "service"])
 def test_every_kind_that_is_raised_has_a_status(package: str) -> None:
-    raised = set().union(*map(kinds_raised, (ROOT / package).rglob("*.py")))
+    modules = set((ROOT / package).rglob("*.py"))
+    modules -= set((ROOT / "pointaction" / "client").rglob("*.py"))  # no service raises its kinds
+    raised = set().union(*map(kinds_raised, modules))
     assert raised - KINDS.keys() == set()
 
 
@@ -65,3 +71,35 @@ def test_a_problem_that_passes_says_when_to_come_back() -> None:
 
 def test_a_kind_that_nobody_knows_is_a_fault_of_ours() -> None:
     assert describe("never-heard-of", "?")["status"] == 500
+
+
+def test_a_full_disk_is_a_reason_to_come_back_and_other_faults_of_files_are_ours() -> None:
+    app = FastAPI()
+    install(app)
+
+    @app.get("/{number}")
+    def fail(number: int) -> None:
+        raise OSError(number, "of the system")
+
+    client = TestClient(app)
+    full = client.get(f"/{errno.ENOSPC}")
+    assert (full.status_code, full.headers["Retry-After"]) == (503, "5")
+    assert full.json()["checks"] == {"blobs": "has no room left"}
+    with pytest.raises(OSError, match="of the system"):
+        client.get(f"/{errno.EACCES}")
+
+
+def test_a_redis_that_cannot_write_its_file_is_a_queue_that_is_down() -> None:
+    app = FastAPI()
+    install(app)
+
+    @app.get("/{said}")
+    def fail(said: str) -> None:
+        raise ResponseError(f"{said} of Redis")
+
+    client = TestClient(app)
+    refused = client.get("/MISCONF")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.json()["type"].endswith(":queue-down")
+    with pytest.raises(ResponseError, match="WRONGTYPE of Redis"):
+        client.get("/WRONGTYPE")

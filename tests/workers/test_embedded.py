@@ -53,6 +53,19 @@ def test_a_server_that_ends_by_itself_is_noticed(tmp_path: Path) -> None:
         servers.servers["cache"].kill()
         servers.servers["cache"].wait()
         assert servers.stopped() == ["cache"]
+        assert not servers.running()
+
+
+def test_only_the_server_that_has_ended_is_started_again(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as servers:
+        connect(servers.cache_url).set("key", "kept", ex=60)
+        connect(servers.broker_url).set("key", "kept")
+        servers.servers["broker"].kill()
+        servers.servers["broker"].wait()
+        servers.start()
+        assert servers.running()
+        assert connect(servers.broker_url).get("key") == "kept"  # from its file
+        assert connect(servers.cache_url).get("key") == "kept"  # it did not end
 
 
 def test_a_very_long_data_folder_gets_short_sockets(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.conftest import RedisServers
 from tests.workers.conftest import Bench, kill, settings_at, wait_until
+from tests.workers.proxy import hanging_up
 from workers.embedded import EmbeddedRedis
 from workers.jobs import State
 from workers.launch import WorkerProcess
@@ -159,3 +160,35 @@ def test_a_worker_finds_its_broker_again(tmp_path: Path, start_worker: Start) ->
     with EmbeddedRedis(folder):
         job_id = bench.send(bench.clip("fine again"))
         assert bench.finished(job_id, within_s=30).state is State.SUCCEEDED
+
+
+def test_a_worker_outlives_a_broker_that_refuses_to_write(
+    bench: Bench, start_worker: Start
+) -> None:
+    worker = start_worker(bench.settings)
+    assert worker.process
+    process = worker.process.pid
+    first_id = bench.send(bench.clip("wait"))
+    bench.running(first_id)
+    bench.redis.acl_setuser(
+        "default", enabled=True, commands=["-hdel"]
+    )  # by which messages are settled
+    try:
+        bench.go()
+        assert bench.finished(first_id).state is State.SUCCEEDED
+        assert bench.finished(bench.send(bench.clip("fine"))).state is State.SUCCEEDED
+    finally:
+        bench.redis.acl_setuser("default", enabled=True, commands=["+hdel"])
+    assert (worker.process.pid, worker.running()) == (process, True)
+    assert bench.finishes(first_id) == 1
+
+
+def test_a_worker_that_loses_its_broker_as_it_settles_takes_the_next_job(
+    bench: Bench, tmp_path: Path, start_worker: Start
+) -> None:
+    socket = bench.settings.require("broker_url").removeprefix("unix://").removesuffix("?db=0")
+    with hanging_up(tmp_path / "proxy.sock", Path(socket), at=b"HDEL") as url:
+        start_worker(bench.settings.model_copy(update={"broker_url": url}))
+        first_id, next_id = bench.send(bench.clip("fine")), bench.send(bench.clip("fine again"))
+        assert bench.finished(next_id).state is State.SUCCEEDED
+    assert bench.finishes(first_id) == bench.finishes(next_id) == 1
