@@ -8,8 +8,11 @@ made to exhaust memory is refused for the price of reading its headers.
 """
 
 import io
+import re
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -34,8 +37,17 @@ _DTYPES = {
     "times": "f",
 }
 # What zipfile and numpy raise on bytes that are not theirs (NotImplementedError: a compression
-# method this Python lacks; RuntimeError: an encrypted member).
-_UNREADABLE = (ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
+# method this Python lacks; RuntimeError: an encrypted member; TypeError: no type of numpy's).
+_UNREADABLE = (ValueError, TypeError, EOFError, OSError, NotImplementedError, RuntimeError)
+# zipfile reads the whole directory at once, and makes half a kilobyte of every name in it.
+_LONGEST_DIRECTORY = 1 << 17
+# An array's header as numpy writes it. numpy itself reads it as a piece of Python, which can be
+# made to exhaust the parser's stack.
+_LONGEST_HEADER = 1 << 10
+_HEADER = re.compile(
+    r"\{'descr': '(?P<type>[<>|=]?[A-Za-z][0-9]{0,3})', 'fortran_order': (?P<columns>True|False), "
+    r"'shape': \((?P<shape>[0-9, ]{0,99})\), ?\}\s*"
+)
 _REQUIRED = set(_DTYPES) - {"depth"}
 
 
@@ -127,7 +139,8 @@ class Tracks:
     def load(cls, file: Path | str | IO[bytes]) -> "Tracks":
         """Read and check a `.tracks.npz`; raises InputError with what is wrong."""
         try:
-            with zipfile.ZipFile(file) as archive:
+            with _opened(file) as reader, zipfile.ZipFile(reader) as archive:
+                reader.most = None
                 members = archive.namelist()
                 if len(members) > len(_DTYPES):
                     raise ValueError(f"{len(members)} members, a tracks file has {len(_DTYPES)}")
@@ -184,16 +197,10 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
     if name not in _DTYPES or not member.endswith(".npy"):
         raise ValueError(f"unexpected member {member[:80]!r}")
     with archive.open(member) as file:
-        major, _ = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if major == 1
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran_order, dtype = read_header(file)
+        shape, columns, dtype = _read_header(file)
         if dtype.hasobject or dtype.kind != _DTYPES[name]:
             raise ValueError(f"{name} has dtype {dtype}, which a tracks file never holds")
-        if fortran_order:
+        if columns:
             raise ValueError(f"{name} is stored column by column; save it in C order")
         _check_counts(name, shape)
         size = int(np.prod(shape)) * dtype.itemsize
@@ -201,6 +208,48 @@ def _read_member(archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
         if len(data) != size:
             raise ValueError(f"{name} ends after {len(data)} of {size} bytes")
         return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it is stored column by column, and type of the array that follows."""
+    major, _ = np.lib.format.read_magic(file)
+    length = int.from_bytes(file.read(2 if major == 1 else 4), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"an array has a header of {length} bytes")
+    told = _HEADER.fullmatch(file.read(length).decode("latin-1"))
+    if not told:
+        raise ValueError("the header of an array is not as numpy writes it")
+    shape = tuple(int(side) for side in told["shape"].replace(",", " ").split())
+    return shape, told["columns"] == "True", np.dtype(told["type"])
+
+
+class _Reader(io.BufferedReader):
+    """A file of which at most `most` bytes are read at once; None: any number."""
+
+    most: int | None = _LONGEST_DIRECTORY
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is None:
+            return super().read(size)
+        asked = self.most + 1 if size is None or size < 0 else min(size, self.most + 1)
+        data = super().read(asked)
+        if len(data) > self.most:
+            raise ValueError("it has more members than any tracks file")
+        return data
+
+
+@contextmanager
+def _opened(file: Path | str | IO[bytes]) -> Iterator[_Reader]:
+    """A reader of the file; one that was given open is left open."""
+    if isinstance(file, Path | str):
+        with io.FileIO(file) as raw, _Reader(raw) as reader:
+            yield reader
+        return
+    reader = _Reader(file)  # type: ignore[arg-type]  # what is buffered already will do
+    try:
+        yield reader
+    finally:
+        reader.detach()
 
 
 def _check_counts(name: str, shape: tuple[int, ...]) -> None:

@@ -150,6 +150,7 @@ def decoder(settings: ServiceSettings) -> Iterator[Finding]:
     if find_spec("av") is None:
         yield ok("decoder", f"PyAV {_ELSEWHERE}")
         return
+    from pointaction.video import syscalls
     from pointaction.video.decode import decode
     from pointaction.video.encode import encode_mp4
     from pointaction.video.limits import DecodeLimits
@@ -164,22 +165,18 @@ def decoder(settings: ServiceSettings) -> Iterator[Finding]:
             yield wrong("decoder", str(error), "see POINTACTION_DECODE_MEMORY_MB and its log")
             return
     held = f"{confined.memory_mb} MiB and {confined.cpu_s} s a clip, no files, no sockets"
+    if syscalls.can_refuse():
+        held += ", no other processes: seccomp refuses what decoding does not need"
     if sys.platform != "linux":
         yield warning("decoder", "it has no limit on memory on this system", "serve on Linux")
     elif os.geteuid() == 0:
-        says = f"it decodes, confined to {held}, but as root"
+        says = f"it decodes, confined to {held}; but as root"
         yield warning("decoder", says, "run workers as another user")
+    elif not syscalls.can_refuse():
+        says = f"it decodes, confined to {held}; this system cannot refuse system calls (seccomp)"
+        yield warning("decoder", says, "run workers on x86_64 or aarch64, where seccomp is allowed")
     else:
-        yield ok("decoder", f"it decodes, confined to {held}; the system has {_abilities()}")
-
-
-def _abilities() -> str:
-    """By what else a process could be confined on this Linux."""
-    seccomp = Path("/proc/sys/kernel/seccomp/actions_avail").exists()
-    spaces = Path("/proc/sys/user/max_user_namespaces")
-    namespaces = spaces.exists() and int(spaces.read_text()) > 0
-    told = {"seccomp": seccomp, "user namespaces": namespaces}
-    return ", ".join(f"{name}: {'yes' if there else 'no'}" for name, there in told.items())
+        yield ok("decoder", f"it decodes, confined to {held}")
 
 
 def tracing(settings: ServiceSettings) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from service.problems import Refused
 
 # What is left of a body is read so far and so long, so that who sends it finds the answer before
 # the connection is cut.
-_LINGER_BYTES = 64 * 1024
+_LINGER_BYTES = 16 * 1024
 _LINGER_S = 1.0
 
 # An answer may show what is here, and be shown nowhere else. The pages have policies of their own.
@@ -21,7 +21,7 @@ POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-_SAFE = {
+SAFE = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -130,7 +130,7 @@ class SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _SAFE.items():
+                for name, value in SAFE.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -33,6 +33,7 @@ def run(settings: ServiceSettings) -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
+        http="service.connection:Connection",
         workers=settings.web_processes,
         log_config=None,  # ours is set up in every process
         access_log=False,  # ours tells more

@@ -3,6 +3,7 @@
 import hashlib
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,14 +85,10 @@ def decode(
         clip.seek(0)
         digest = sha256 or hashlib.file_digest(clip, "sha256").hexdigest()
         clip.seek(0)
-        reading = (sandbox or _sandbox).run(clip, memory, request, limits)
-        pictures = _collect(memory, tuple(reading["shape"]))
-    return Clip(
-        frames=pictures,
-        times=np.array(reading["times"], np.float64),
-        sha256=digest,
-        source=Source(**reading["source"]),
-    )
+        answer = (sandbox or _sandbox).run(clip, memory, request, limits)
+        shape, times, source = _believable(answer, request)
+        pictures = _collect(memory, shape)
+    return Clip(frames=pictures, times=times, sha256=digest, source=source)
 
 
 def _container(clip: FileIO, limits: DecodeLimits) -> str:
@@ -113,6 +110,40 @@ def _container(clip: FileIO, limits: DecodeLimits) -> str:
             f"this is not a video file in a container that is read here: {', '.join(NAMES)}"
         )
     return container
+
+
+def _believable(
+    answer: dict[str, Any], request: dict[str, Any]
+) -> tuple[tuple[int, int, int, int], NDArray[np.float64], Source]:
+    """Shape (T, H, W, 3), times (T,) and source, as far as they can be true.
+
+    A decoder that a clip has taken over may say anything.
+    """
+    try:
+        count, height, width = (int(side) for side in answer["shape"][:3])
+        times = np.array(answer["times"], np.float64)
+        told = answer["source"]
+        source = Source(
+            duration_s=float(told["duration_s"]),
+            **{name: int(told[name]) for name in ("frames", "width", "height")},
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _unbelievable(f"it lacks something: {error!r}"[:200]) from error
+    if min(count, height, width, source.frames, source.width, source.height) < 1:
+        raise _unbelievable("something in it has no size")
+    if count * height * width * 3 > request["frames_bytes"]:
+        raise _unbelievable("there is no room for that many frames")
+    if times.shape != (count,) or not np.isfinite([*times, source.duration_s]).all():
+        raise _unbelievable("its times are none")
+    return (count, height, width, 3), times, source
+
+
+def _unbelievable(why: str) -> DecoderFailure:
+    return DecoderFailure(
+        f"what the decoder says of this clip cannot be true ({why}); export it anew with another "
+        "program",
+        kind="decoder-failed",
+    )
 
 
 def _collect(memory: FileIO, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:

@@ -95,7 +95,7 @@ def read_clip(
         if start:
             _seek(opened, stream, timeline, first_s)
         until = math.inf if end is None else last_s
-        timed = _decoded(opened, stream, timeline, since=first_s, until=until)
+        timed = _decoded(opened, stream, timeline, limits, since=first_s, until=until)
         for first, last, frame in _nearest(timed, targets):
             picture = painter.paint(frame)
             shape = picture.shape[:2]
@@ -225,6 +225,7 @@ def _decoded(
     opened: InputContainer,
     stream: VideoStream,
     timeline: Timeline,
+    limits: DecodeLimits,
     *,
     since: float = 0.0,
     until: float = math.inf,
@@ -239,6 +240,7 @@ def _decoded(
     for count, frame in enumerate(_undamaged(opened, stream)):
         if count == 0:
             size = (frame.width, frame.height)
+            _check_side(*size, limits)  # the file's header may have said something else
         elif (frame.width, frame.height) != size:
             raise InputError(
                 f"the resolution changes from {size[0]} x {size[1]} to {frame.width} x "

@@ -21,10 +21,15 @@ from dataclasses import asdict
 from io import FileIO
 from typing import Any
 
-from pointaction import errors
-from pointaction.errors import DecoderFailure, LimitExceeded, PointActionError
+from pointaction.errors import (
+    DecoderFailure,
+    InputError,
+    LimitExceeded,
+    PointActionError,
+    UnsupportedClip,
+)
 from pointaction.video.limits import DecodeLimits
-from pointaction.video.sandbox_child import receive_line
+from pointaction.video.sandbox_child import UNREADABLE, receive_line
 
 _CHILD = ("-m", "pointaction.video.sandbox_child")
 _GRACE_S = 10.0  # to start the helper on a busy machine, beyond the wall-clock limit of a clip
@@ -32,6 +37,8 @@ _GRACE_S = 10.0  # to start the helper on a busy machine, beyond the wall-clock 
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 # One thread, or forking would be unsafe; one heap, so that the memory limit is about memory.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+# What a decoder may say of a clip, by name.
+_REFUSALS = {error.__name__: error for error in (InputError, UnsupportedClip, LimitExceeded)}
 
 
 class Sandbox:
@@ -50,8 +57,9 @@ class Sandbox:
     ) -> dict[str, Any]:
         """Decode `clip` into `frames`, both real files, as `request` says.
 
-        Returns the decoder's answer. Raises the error that the decoder raised, LimitExceeded
-        (decoding-too-slow, decoding-needs-too-much-memory) or DecoderFailure.
+        Returns the decoder's answer, which is to be believed no more than the clip. Raises the
+        error that the decoder raised, LimitExceeded (decoding-too-slow,
+        decoding-needs-too-much-memory) or DecoderFailure.
         """
         message = json.dumps(request | {"limits": asdict(limits)}).encode() + b"\n"
         fds = [clip.fileno(), frames.fileno()]
@@ -94,7 +102,7 @@ class Sandbox:
             line, _ = receive_line(control)
             if line:
                 return dict(json.loads(line))
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, *UNREADABLE):
             pass
         except TimeoutError:
             self._stop()
@@ -160,11 +168,12 @@ def frame_memory() -> Iterator[FileIO]:
 
 def _error(answer: dict[str, Any], limits: DecodeLimits) -> PointActionError:
     """The error that an answer stands for."""
-    if name := answer.get("refused"):
-        told = {field: answer[field] for field in ("kind", "limit", "value")}
-        return getattr(errors, name)(answer["detail"], **told)
+    match answer:
+        case {"refused": str(name), "detail": str(detail), "kind": str(kind)} if name in _REFUSALS:
+            told = {"limit": answer.get("limit"), "value": answer.get("value")}
+            return _REFUSALS[name](detail, kind=kind, **told)
     value = answer.get("value")
-    match answer["failed"]:
+    match answer.get("failed"):
         case "memory":
             return LimitExceeded(
                 f"decoding needs more than {limits.memory_mb} MiB; scale the clip down",

@@ -27,12 +27,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pointaction.errors import PointActionError
+from pointaction.video import syscalls
 
 Answer = dict[str, Any]
 # (clip, where the frames go, request) -> answer; raises PointActionError
 Decoder = Callable[[io.RawIOBase, int, dict[str, Any]], Answer]
 
-LONGEST_MESSAGE = 1 << 20
+LONGEST_MESSAGE = 1 << 16  # three times what the answer about a clip of 1,024 frames takes
+# What `dict(json.loads(...))` raises on what is no answer.
+UNREADABLE = (ValueError, TypeError, RecursionError)
 _MOST_FDS = 2
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _NO_MEMORY = b'{"failed": "memory"}'  # made before memory is short
@@ -96,7 +99,7 @@ def _attempt(
         return {"failed": "signal", "value": signal.Signals(os.WTERMSIG(status)).name}
     try:
         return dict(json.loads(answer))
-    except ValueError:
+    except UNREADABLE:
         return {"failed": "exit", "value": os.waitstatus_to_exitcode(status)}
 
 
@@ -127,8 +130,8 @@ def _decode_and_exit(
     try:
         memory = _Memory(request["limits"]["memory_mb"])
         try:
-            _confine(zygote, request, keep=[*fds, pipe, memory.status])
             clip = io.FileIO(fds[0], closefd=False)
+            _confine(zygote, request, keep=[*fds, pipe, memory.status])
             answer = json.dumps(decoder(clip, fds[1], request)).encode()
         except MemoryError:
             answer = _NO_MEMORY
@@ -195,6 +198,8 @@ def _confine(zygote: int, request: dict[str, Any], keep: list[int]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     # No descriptor can be made any more: no file opened, no socket, no pipe to another process.
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    # And where the kernel can, it is not even asked for one.
+    syscalls.refuse_others()
 
 
 def _close_all_but(keep: list[int]) -> None:

@@ -143,3 +143,57 @@ def test_one_frame_is_not_a_track() -> None:
             depth=None,
             times=tracks.times[:1],
         )
+
+
+def with_header(line: bytes) -> io.BytesIO:
+    """A file whose `xy` begins with this line for a header."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        told = b"\x93NUMPY\x01\0" + len(line).to_bytes(2, "little") + line
+        archive.writestr("xy.npy", told + bytes(64))
+    return file
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"(" * 1000,
+        b"-" * 1000,
+        b"__import__('os').abort()",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, -2, 2), }",
+        b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1, 2, 2), }",
+        b"{'descr': '<f4', 'fortran_order': 1 / 0, 'shape': (1, 2, 2), }",
+    ],
+)
+def test_a_header_is_no_piece_of_python(line: bytes) -> None:
+    """numpy evaluates it as one, and a deep one exhausts its parser."""
+    with pytest.raises(InputError, match="header of an array is not as numpy writes it"):
+        Tracks.load(with_header(line))
+
+
+def test_a_long_header_is_not_read() -> None:
+    with pytest.raises(InputError, match="a header of 60000 bytes"):
+        Tracks.load(with_header(b" " * 60_000))
+
+
+def test_a_type_that_numpy_does_not_know_is_an_input_error() -> None:
+    line = b"{'descr': '<f3', 'fortran_order': False, 'shape': (1, 2, 2), }"
+    with pytest.raises(InputError, match="not a tracks file"):
+        Tracks.load(with_header(line))
+
+
+def test_a_directory_of_many_names_is_not_opened() -> None:
+    """Each of its entries would become an object of half a kilobyte."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("xy.npy", b"")
+        archive.filelist *= 10_000
+    with pytest.raises(InputError, match="more members than any tracks file"):
+        Tracks.load(file)
+
+
+def test_a_file_that_was_given_open_stays_open() -> None:
+    file = io.BytesIO(make_tracks().to_bytes())
+    Tracks.load(file)
+    file.seek(0)
+    assert file.read(2) == b"PK"

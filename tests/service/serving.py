@@ -45,9 +45,10 @@ class Counting:
 
 
 @contextmanager
-def listening(app: ASGIApp) -> Iterator[int]:
-    """The port on which uvicorn serves the application, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+def listening(app: ASGIApp, *, http: str = "service.connection:Connection") -> Iterator[int]:
+    """The port on which uvicorn serves the application, in a thread; `http` reads connections."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=http)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

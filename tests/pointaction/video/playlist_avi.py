@@ -6,17 +6,17 @@ from pathlib import Path
 import av
 
 
-def _chunk(name: bytes, body: bytes) -> bytes:
+def chunk(name: bytes, body: bytes) -> bytes:
     return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def _list(name: bytes, *parts: bytes) -> bytes:
-    return _chunk(b"LIST", name + b"".join(parts))
+    return chunk(b"LIST", name + b"".join(parts))
 
 
 def _stream_header(kind: bytes, codec: bytes, length: int) -> bytes:
     rates = struct.pack("<IIIIIIIIhhhh", 0, 0, 0, 1, 10, 0, length, 1 << 16, 0, 0, 64, 48)
-    return _chunk(b"strh", kind + codec + rates)
+    return chunk(b"strh", kind + codec + rates)
 
 
 def avi_with_playlist(mjpeg: Path, address: str) -> bytes:
@@ -31,15 +31,13 @@ def avi_with_playlist(mjpeg: Path, address: str) -> bytes:
     main = struct.pack("<14I", 100_000, 0, 0, 0, len(pictures), 0, 2, 0, 64, 48, 0, 0, 0, 0)
     headers = _list(
         b"hdrl",
-        _chunk(b"avih", main),
+        chunk(b"avih", main),
         _list(
             b"strl",
             _stream_header(b"vids", b"MJPG", len(pictures)),
-            _chunk(b"strf", picture),
+            chunk(b"strf", picture),
         ),
-        _list(b"strl", _stream_header(b"txts", bytes(4), 1), _chunk(b"strf", b"")),
+        _list(b"strl", _stream_header(b"txts", bytes(4), 1), chunk(b"strf", b"")),
     )
-    movie = _list(
-        b"movi", _chunk(b"01tx", subtitles), *(_chunk(b"00dc", data) for data in pictures)
-    )
-    return _chunk(b"RIFF", b"AVI " + headers + movie)
+    movie = _list(b"movi", chunk(b"01tx", subtitles), *(chunk(b"00dc", data) for data in pictures))
+    return chunk(b"RIFF", b"AVI " + headers + movie)

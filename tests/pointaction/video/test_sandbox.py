@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pointaction.errors import DecoderFailure, InputError, LimitExceeded
-from pointaction.video.decode import DecodeLimits, decode
-from pointaction.video.sandbox import Sandbox
+from pointaction.video import syscalls
+from pointaction.video.decode import DecodeLimits, _believable, decode
+from pointaction.video.sandbox import Sandbox, _error
 from tests.videos import MakeVideo
 
 Hostile = Callable[[str], Sandbox]
@@ -82,6 +84,67 @@ def test_a_decoder_reaches_no_file_no_socket_and_no_secret(
     with pytest.raises(InputError) as failure:
         decode(clip, sandbox=hostile("reach_out"))
     assert (failure.value.kind, str(failure.value)) == ("reached", "")
+
+
+@pytest.mark.skipif(not syscalls.can_refuse(), reason="the system cannot filter system calls")
+def test_a_decoder_makes_no_process_and_no_code(hostile: Hostile, clip: Path) -> None:
+    with pytest.raises(InputError) as failure:
+        decode(clip, sandbox=hostile("reach_further"))
+    assert (failure.value.kind, str(failure.value)) == ("reached", "")
+
+
+def test_a_decoder_that_lies_is_not_believed(hostile: Hostile, clip: Path) -> None:
+    with pytest.raises(DecoderFailure, match="no room for that many frames") as failure:
+        decode(clip, sandbox=hostile("lie"))
+    assert failure.value.kind == "decoder-failed"
+
+
+SAID = {
+    "shape": [1, 8, 8, 3],
+    "times": [0.0],
+    "source": {"duration_s": 1.0, "frames": 8, "width": 8, "height": 8},
+}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"shape": [-1, -1, 64, 3], "times": []},
+        {"shape": [0, 8, 8, 3], "times": []},
+        {"shape": [1, 8]},
+        {"shape": ["a", None, {}, 3]},
+        {"shape": [1, 8, 1e999, 3]},
+        {"times": [float("inf")]},
+        {"times": [0.0, 1.0]},
+        {"times": "now"},
+        {"source": None},
+        {"source": {"duration_s": float("nan"), "frames": 8, "width": 8, "height": 8}},
+    ],
+)
+def test_what_cannot_be_true_of_a_clip_is_not_believed(lie: dict[str, Any]) -> None:
+    request = {"frames_bytes": 1000}
+    assert _believable(SAID, request)[0] == (1, 8, 8, 3)
+    with pytest.raises(DecoderFailure, match="cannot be true"):
+        _believable(SAID | lie, request)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"refused": "__builtins__", "detail": "a", "kind": "b"},
+        {"refused": "InputError", "detail": ["a"], "kind": 1},
+        {"refused": ["InputError"]},
+        {"failed": {}},
+    ],
+)
+def test_no_error_is_raised_that_decoders_do_not_raise(answer: dict[str, Any]) -> None:
+    assert type(_error(answer, DecodeLimits())) is DecoderFailure
+
+
+def test_an_answer_of_brackets_is_a_failure(hostile: Hostile, clip: Path) -> None:
+    with pytest.raises(DecoderFailure) as failure:
+        decode(clip, sandbox=hostile("brackets"))
+    assert failure.value.kind == "decoder-failed"
 
 
 def test_a_decoder_cannot_write_more_than_its_frames(hostile: Hostile, clip: Path) -> None:
