@@ -95,13 +95,17 @@ def textures(steps: list[int], generator: torch.Generator) -> Tensor:
     return torch.stack(frames)
 
 
-@pytest.mark.parametrize(("attention", "knows"), [("plain", False), ("motion", True)])
-def test_motion_features_soon_tell_which_way_a_texture_moves(attention: str, knows: bool) -> None:
+@pytest.mark.parametrize(
+    ("attention", "steps", "knows"), [("plain", 60, False), ("motion", 200, True)]
+)
+def test_motion_features_soon_tell_which_way_a_texture_moves(
+    attention: str, steps: int, knows: bool
+) -> None:
     """Each clip is another texture. Played backwards it moves the other way."""
     network = made(tiny(attention, width=24, patch=1)).train()
     optimiser = torch.optim.Adam(network.parameters(), lr=0.005)
     generator = torch.Generator().manual_seed(0)
-    for _ in range(60):
+    for _ in range(steps):
         clip = textures(8 * [-1, 1], generator)
         loss = cross_entropy(network(clip).logits, torch.tensor(8 * [0, 1]))
         optimiser.zero_grad()
