@@ -27,6 +27,7 @@ from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import models
 from pointaction.progress import bars
 from pointaction.terminal import err, out, plain, show
+from pointaction.timelines.commands import timeline
 from pointaction.tracking.commands import (
     DEPTH_HELP,
     POINTS_HELP,
@@ -133,6 +134,7 @@ def classify(
 
 
 app.command()(track)
+app.command()(timeline)
 app.command()(train)
 app.command()(pretrain)
 app.command()(film)

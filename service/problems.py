@@ -75,6 +75,7 @@ KINDS: dict[str, Kind] = {
     "truncated-clip": Kind(422, "The video ends before its end"),
     "too-few-frames": Kind(422, "The video has too few frames"),
     "clip-too-long": Kind(422, "The video lasts too long"),
+    "too-many-windows": Kind(422, "The timeline would have too many windows"),
     "frame-too-large": Kind(422, "The frames have too many pixels"),
     "frame-rate-too-high": Kind(422, "The video has too many frames per second"),
     "forged-duration": Kind(422, "The video lasts longer than its header says"),
