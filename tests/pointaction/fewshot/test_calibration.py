@@ -18,6 +18,7 @@ from pointaction.fewshot.calibration import (
     save_episode_calibrations,
 )
 from pointaction.fewshot.closeness import Closeness
+from pointaction.fewshot.heads import HEADS
 from pointaction.fewshot.matchers import MATCHERS
 from pointaction.models.catalog import DEFAULT_STORE
 
@@ -108,9 +109,10 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str | byte
         read_episode_calibrations(path)
 
 
-def test_the_shipped_one_knows_every_matcher_and_keeps_a_perfect_match() -> None:
-    shipped = read_episode_calibrations(DEFAULT_STORE / "traction-tiny" / "episodes.json")
-    assert shipped.keys() == MATCHERS.keys()
+@pytest.mark.parametrize("model", ["traction", "traction-tiny"])
+def test_the_shipped_ones_know_every_head_and_keep_a_perfect_match(model: str) -> None:
+    shipped = read_episode_calibrations(DEFAULT_STORE / model / "episodes.json")
+    assert shipped.keys() == HEADS.keys()
     one_each = Closeness(own=torch.ones(3), shots=torch.ones(3, dtype=torch.long))
     near, far = torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.0, 0.0, 0.0]])
     calibration = shipped["prototype"]  # cosines: 1 is the same direction
