@@ -42,7 +42,7 @@ _PATIENCE_S = 120.0
 _IN_IMAGE = "/opt/pointaction"  # where the Dockerfiles put the packages
 
 # $1: the one folder that may be written to; $2: the user; $3: where Python lies; then what to run.
-# Python may lie where only root may look (/root/...): then that folder shows nothing else.
+# Python may lie where only root may look: then that folder shows nothing else.
 _CONFINE = """
 writable=$1 user=$2 python=$3; shift 3
 mount --bind "$writable" "$writable"

@@ -36,10 +36,6 @@ class RemoteService:
         """Fetch the drawing of an answered clip; `.png` gives a contact sheet, else mp4."""
         self.client.job(answer["job"]).save_overlay(target)
 
-    def save_attention(self, answer: dict[str, Any], target: Path) -> None:
-        """Fetch the attention of an answered clip with its tracks, as npz."""
-        self.client.job(answer["job"]).attention().save(target)
-
     def close(self) -> None:
         """Close the connections."""
         self.client.close()

@@ -8,13 +8,15 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from pointaction.printable import printable
+
 out = Console(emoji=False, highlight=False)
 err = Console(stderr=True, emoji=False, highlight=False)
 
 
 def plain(text: object) -> str:
     """Somebody's text as a terminal may show it: no markup, no control characters."""
-    return escape("".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(text)))
+    return escape(printable(str(text)))
 
 
 def show(path: Path, answer: dict[str, Any], *, as_json: bool) -> None:

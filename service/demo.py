@@ -8,13 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
+from pointaction.client import Client
 from pointaction.errors import PointActionError
-from pointaction.remote import RemoteService
 from pointaction.terminal import out, plain, show_predictions
 
 BUNDLED = Path(__file__).resolve().parents[1] / "examples" / "moving_left.mp4"
@@ -31,9 +31,9 @@ def run(clip: Path | None, output: Path) -> None:
         out.print("starting Redis, a worker and the API ...", style="dim")
         with (
             serving(Path(data_dir), output / "serve.log") as (url, _),
-            closing(RemoteService(url, None)) as service,
+            Client(url) as client,
         ):
-            _show(service, path, output)
+            _show(client, path, output)
     out.print("stopped everything", style="dim")
 
 
@@ -58,17 +58,17 @@ def serving(data_dir: Path, log: Path) -> Iterator[tuple[str, int]]:
             server.wait(timeout=30)
 
 
-def _show(service: RemoteService, path: Path, output: Path) -> None:
-    answer = service.classify(path, top_k=5)
-    model = answer["model"]
-    out.print(f"\n[bold]{plain(path.name)}[/]  by {model['name']} {model['version']}\n")
-    show_predictions(answer)
-    spent = "  ".join(f"{stage} {ms:.0f}" for stage, ms in answer["timings_ms"].items())
+def _show(client: Client, path: Path, output: Path) -> None:
+    answer = client.classify(path, top_k=5)
+    model = answer.model
+    out.print(f"\n[bold]{plain(path.name)}[/]  by {model.name} {model.version}\n")
+    show_predictions(dict(answer.document))
+    spent = "  ".join(f"{stage} {ms:.0f}" for stage, ms in answer.timings_ms.items())
     out.print(f"\n  ms per stage: {spent}")
     for name in ("overlay.mp4", "overlay.png"):
-        service.draw(path, answer, output / name)
+        answer.job.save_overlay(output / name)
         out.print(f"  {output / name}")
-    service.save_attention(answer, output / "attention.npz")
+    answer.job.attention().save(output / "attention.npz")
     out.print(f"  {output / 'attention.npz'}")
 
 

@@ -6,7 +6,7 @@ The format is that of http://www.mpi.nl/tools/elan/EAFv3.0.xsd.
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from pointaction.timelines.printable import printable
+from pointaction.printable import printable
 from pointaction.timelines.segments import Segment
 from pointaction.timelines.timeline import Timeline
 

@@ -3,7 +3,7 @@
 import csv
 import io
 
-from pointaction.timelines.printable import printable
+from pointaction.printable import printable
 from pointaction.timelines.segments import Segment
 from pointaction.timelines.timeline import Timeline
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from pointaction.timelines.printable import printable
+from pointaction.printable import printable
 from pointaction.timelines.segments import Segment
 from pointaction.timelines.timeline import Timeline
 

@@ -1,4 +1,4 @@
-"""Labels as files may hold them. Needs no torch."""
+"""What others have named, as files and terminals may show it."""
 
 
 def printable(text: str) -> str:
