@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIP ?=
 FUZZ ?=
+LOAD ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types check fix openapi evaluate bench scale chaos containers clean examples
+.PHONY: help demo serve test lint types check fix openapi evaluate bench load scale chaos fuzz containers clean examples
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +59,9 @@ evaluate: $(VENV)/.serve  ## measure the shipped model on held-out procedural mo
 
 bench: $(VENV)/.serve  ## measure latency and memory of the whole stack
 	$(BIN)/python -m benchmarks.latency
+
+load: $(VENV)/.dev  ## half an hour of more clips than it can look at, and a thousand listeners
+	$(BIN)/python -m benchmarks.load $(LOAD)
 
 scale: $(VENV)/.dev  ## two APIs and four workers in network namespaces; takes two workers away
 	unshare --map-root-user --net $(BIN)/python -m benchmarks.scale

@@ -77,7 +77,8 @@ class Report:
 def circumstances() -> dict[str, str]:
     """Command, machine, software, commit and date of what is running now."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    program = Path(sys.argv[0]).name
+    path = Path(sys.argv[0])
+    program = path.parent.name if path.stem == "__main__" else path.name
     return {
         "command": shlex.join([program, *sys.argv[1:]]),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",

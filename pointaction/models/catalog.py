@@ -26,7 +26,7 @@ from pointaction.fewshot.calibration import EpisodeCalibration, read_episode_cal
 from pointaction.models.calibration import Calibration
 from pointaction.models.digests import check
 from pointaction.models.symmetry import Symmetry, read_symmetry
-from pointaction.stamp import stamp
+from pointaction.stamp import told_by
 
 Told = TypeVar("Told")
 
@@ -90,11 +90,7 @@ class Entry:
         of the calibration, as `Calibration.save` writes it, and of the symmetry and the backbone,
         as their `to_json` do.
         """
-        parts = (self.calibration, self.symmetry, self.backbone)
-        more = [part.to_json() for part in parts if part]
-        if not more:
-            return self.sha256
-        return hashlib.sha256(f"{self.sha256}\n{''.join(more)}".encode()).hexdigest()
+        return _digest(self.sha256, (self.calibration, self.symmetry, self.backbone))
 
     @property
     def answers(self) -> str:
@@ -135,6 +131,12 @@ class Entry:
         return [
             f"{self.name} was trained on {trained} depth; how good it is on {depth} is not known"
         ]
+
+
+@lru_cache(maxsize=64)  # a service asks for it several times a request
+def _digest(sha256: str, parts: tuple[Calibration | Symmetry | Looks | None, ...]) -> str:
+    more = [part.to_json() for part in parts if part]
+    return hashlib.sha256(f"{sha256}\n{''.join(more)}".encode()).hexdigest() if more else sha256
 
 
 def answers(digest: str, backend: str) -> str:
@@ -188,7 +190,7 @@ def read_tables(store: Path) -> dict[str, Any]:
     """
     path = store / "catalog.toml"
     try:
-        tables = _parsed(path, stamp(path))
+        tables = told_by(path, _parsed)
     except FileNotFoundError:
         raise UnknownModel(
             f"{store} has no catalog.toml; set POINTACTION_MODEL_STORE to a model store"
@@ -198,8 +200,7 @@ def read_tables(store: Path) -> dict[str, Any]:
     return {"models": {}} | {name: dict(table) for name, table in tables.items()}
 
 
-@lru_cache(maxsize=8)  # a service asks for it with every request
-def _parsed(path: Path, stamp: tuple[int, int, int]) -> dict[str, Any]:
+def _parsed(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
@@ -283,10 +284,13 @@ def _entry(store: Path, key: str, table: Mapping[str, Any]) -> Entry:
 
 def _labels(path: Path) -> tuple[str, ...]:
     try:
-        text = path.read_text(encoding="utf-8")
+        return told_by(path, _lines)
     except FileNotFoundError:
         raise DamagedWeights(f"{path} is missing; fetch the model store again") from None
-    return tuple(label for label in text.split("\n") if label)
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(line for line in path.read_text(encoding="utf-8").split("\n") if line)
 
 
 def _beside(
@@ -297,7 +301,7 @@ def _beside(
     if file is None:
         return None
     try:
-        return read(store / file)
+        return told_by(store / file, read)
     except FileNotFoundError:
         raise DamagedWeights(
             f"{store / file} is missing; fetch the model store again, or take the line "

@@ -8,11 +8,10 @@ import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from pointaction.errors import DamagedWeights
-from pointaction.stamp import stamp
+from pointaction.stamp import told_by
 
 UNNAMED = -1
 
@@ -38,7 +37,7 @@ class Symmetry:
 def read_symmetry(vocabulary: Path, labels: Sequence[str]) -> Symmetry:
     """From a vocabulary as TOML; DamagedWeights where it lacks one of a model's labels."""
     try:
-        motions = _motions(vocabulary, stamp(vocabulary))
+        motions = told_by(vocabulary, _motions)
     except (FileNotFoundError, tomllib.TOMLDecodeError, KeyError) as error:
         raise DamagedWeights(
             f"{vocabulary} is missing or no vocabulary ({error}); fetch the model store again"
@@ -51,16 +50,15 @@ def read_symmetry(vocabulary: Path, labels: Sequence[str]) -> Symmetry:
             value=strange[0],
         )
 
+    numbers = {label: number for number, label in enumerate(labels)}
+
     def becomes(way: str) -> tuple[int, ...]:
-        names = [motions[label].get(way) for label in labels]
-        return tuple(labels.index(name) if name in labels else UNNAMED for name in names)
+        return tuple(numbers.get(motions[label].get(way, ""), UNNAMED) for label in labels)
 
     return Symmetry(reverse=becomes("reverse"), mirror=becomes("mirror"))
 
 
-@lru_cache(maxsize=8)  # a service asks for it with every request
-def _motions(vocabulary: Path, stamp: tuple[int, int, int]) -> dict[str, dict[str, str]]:
-    motions: dict[str, dict[str, str]] = tomllib.loads(vocabulary.read_text(encoding="utf-8"))[
-        "motions"
-    ]
+def _motions(vocabulary: Path) -> dict[str, dict[str, str]]:
+    told = tomllib.loads(vocabulary.read_text(encoding="utf-8"))
+    motions: dict[str, dict[str, str]] = told["motions"]
     return motions
