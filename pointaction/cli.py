@@ -21,6 +21,7 @@ from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.commands import evaluation
 from pointaction.evaluation.episode_commands import episodes
 from pointaction.evaluation.mixed_commands import mixed
+from pointaction.extraction.commands import extract
 from pointaction.fewshot.commands import episode
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
@@ -38,6 +39,7 @@ from pointaction.tracking.commands import (
 )
 from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
+from pointaction.trackstore.commands import trackstore
 from pointaction.training.appearance_commands import train_appearance
 from pointaction.training.commands import film, finetune, grow, pretrain, train
 from pointaction.training.episode_commands import train_episodes
@@ -135,6 +137,7 @@ def classify(
 
 app.command()(track)
 app.command()(timeline)
+app.command()(extract)
 app.command()(train)
 app.command()(pretrain)
 app.command()(film)
@@ -151,6 +154,7 @@ evaluation.command()(fewshot_benchmark)
 evaluation.command()(mixed)
 app.add_typer(evaluation, name="evaluate")
 app.add_typer(models, name="models")
+app.add_typer(trackstore, name="trackstore")
 app.add_typer(episode, name="episode")
 
 

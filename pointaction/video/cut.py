@@ -4,7 +4,7 @@ Lists of data sets name pieces of hours of video, and papers say how densely the
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from pointaction.clip import Clip, Source
@@ -37,10 +37,18 @@ class Cut:
 WHOLE = Cut()
 
 
-def decode_cut(path: Path, cut: Cut, *, sha256: str | None = None) -> Clip:
-    """The clip that a cut of a file makes; errors as those of `decode`."""
+def decode_cut(
+    path: Path,
+    cut: Cut,
+    *,
+    short_side: int = 256,
+    enlarge: bool = True,
+    sha256: str | None = None,
+) -> Clip:
+    """The clip that a cut of a file makes; sizes and errors as those of `decode`."""
+    seen = partial(decode, path, short_side=short_side, enlarge=enlarge, sha256=sha256)
     if cut == WHOLE:
-        return decode(path, sha256=sha256)
+        return seen()
     source = glance(path)
     rate = source.frames / source.duration_s
     start, end = cut.start or 0.0, min(cut.end or source.duration_s, source.duration_s - 1 / rate)
@@ -50,7 +58,7 @@ def decode_cut(path: Path, cut: Cut, *, sha256: str | None = None) -> Clip:
     if cut.stride:
         spare = max(0.0, end - start - (frames - 1) * cut.stride / rate)
         start, end = start + spare / 2, end - spare / 2
-    return decode(path, frames=frames, start=start, end=end, limits=LONG, sha256=sha256)
+    return seen(frames=frames, start=start, end=end, limits=LONG)
 
 
 def glance(path: Path) -> Source:

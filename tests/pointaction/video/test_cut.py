@@ -55,3 +55,9 @@ def test_other_cuts_have_other_names() -> None:
         Cut(start=1.25, end=2.0, stride=20),
     ]
     assert len({str(cut) for cut in cuts}) == len(cuts)
+
+
+def test_a_cut_is_as_large_as_it_is_asked_for(make_video: MakeVideo) -> None:
+    path = make_video(frames=50, fps=25)
+    for cut in (WHOLE, Cut(every=True)):
+        assert min(decode_cut(path, cut, short_side=24).frames.shape[1:3]) == 24

@@ -1,0 +1,181 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from pointaction.errors import InputError
+from pointaction.extraction.commands import extract as command
+from pointaction.extraction.extract import FAILURES, Outcome, estimate, extract
+from pointaction.extraction.follower import Failure, Followed, Follower, How
+from pointaction.extraction.sources import Wanted, read_source
+from pointaction.synthetic.sample import write_sample
+from pointaction.trackstore.store import TrackStore
+from pointaction.trackstore.writer import StoreWriter
+from pointaction.video.cut import Cut
+from tests.pointaction.trackstore.stores import contents
+
+HOW = How(tracks=24)
+
+# Extracts a folder in two processes and says how far it is; to be killed.
+EXTRACTS = """
+import sys
+from pathlib import Path
+from pointaction.extraction.extract import extract
+from pointaction.extraction.follower import How
+from pointaction.extraction.sources import read_source
+if __name__ == "__main__":
+    extract(read_source(Path(sys.argv[1])), sys.argv[2], How(tracks=24), processes=2,
+            clips_per_shard=3, progress=lambda done, total: print(done, flush=True))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadly(Wanted):
+    """A clip of which the process dies that takes it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (9,)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six clips of two labels, and one file that is none."""
+    folder = tmp_path_factory.mktemp("clips")
+    write_sample("moving left", folder / "one.mp4", seed=1, side=64)
+    for number in range(6):
+        place = folder / "ab"[number % 2]
+        place.mkdir(exist_ok=True)
+        shutil.copy(folder / "one.mp4", place / f"{number}.mp4")
+        with (place / f"{number}.mp4").open("ab") as file:
+            file.write(bytes([0, 0, 0, 9, *b"free", number]))  # another file, of the same pictures
+    (folder / "one.mp4").unlink()
+    (folder / "b" / "broken.mp4").write_bytes(b"this is no video")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def extracted(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A store of them, in shards of three, that nobody disturbed; and one clip was deadly."""
+    folder = tmp_path_factory.mktemp("store")
+    wanted = read_source(clips)
+    wanted.insert(2, Deadly(key="deadly", path=clips))
+    return folder, extract(wanted, folder, HOW, processes=2, clips_per_shard=3)
+
+
+def test_every_clip_comes_into_the_store_in_the_order_of_the_source(
+    extracted: tuple[Path, Outcome],
+) -> None:
+    store = TrackStore(extracted[0])
+    assert [(entry.key, entry.label) for entry in store] == [
+        ("a/0", "a"),
+        ("a/2", "a"),
+        ("a/4", "a"),
+        ("b/1", "b"),
+        ("b/3", "b"),
+        ("b/5", "b"),
+    ]
+    assert store.read("b/3").xy.shape == (24, 32, 2)
+    assert store.making == HOW.making()
+
+
+def test_what_fails_stops_nothing_and_is_told(extracted: tuple[Path, Outcome]) -> None:
+    folder, outcome = extracted
+    assert (outcome.wanted, outcome.there, outcome.added) == (8, 0, 6)
+    lines = (folder / FAILURES).read_text().splitlines()
+    told = {(row["key"], row["kind"]) for row in map(json.loads, lines)}
+    assert told == {("deadly", "process-died"), ("b/broken", "unsupported-clip")}
+
+
+def test_an_extraction_that_is_killed_ends_as_if_it_had_not_been(
+    clips: Path, extracted: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", EXTRACTS, clips, tmp_path], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(4):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.stdout.read()  # to its end: none of its processes outlives it
+    outcome = extract(read_source(clips), tmp_path, HOW, clips_per_shard=3)
+    assert outcome.there >= 4
+    assert outcome.added == 6 - outcome.there
+    ours, whole = contents(tmp_path), contents(extracted[0])
+    assert {name: ours[name] for name in whole if name != FAILURES} == {
+        name: data for name, data in whole.items() if name != FAILURES
+    }
+    assert ours.keys() == whole.keys()
+
+
+def test_another_way_of_following_is_refused(clips: Path, extracted: tuple[Path, Outcome]) -> None:
+    with pytest.raises(InputError, match="tracks was 24 and is 25"):
+        extract(read_source(clips), extracted[0], How(tracks=25))
+
+
+def test_what_is_missing_is_estimated(clips: Path, extracted: tuple[Path, Outcome]) -> None:
+    wanted = [each for each in read_source(clips) if each.label == "a"]
+    told = estimate(wanted, extracted[0], HOW)
+    assert (told.clips, told.seconds(2), told.bytes) == (0, 0, 0)
+
+
+def test_a_clip_is_followed_alike_every_time_and_wherever_it_lies(
+    clips: Path, tmp_path: Path
+) -> None:
+    follower = Follower(HOW)
+    video = clips / "a" / "0.mp4"
+    tar = tmp_path / "clips.tar"
+    tar.write_bytes(b"other" + video.read_bytes() + b"other")
+    places = [
+        Wanted(key="a", path=video),
+        Wanted(key="a", path=video),
+        Wanted(key="a", path=tar, inside=(5, video.stat().st_size)),
+    ]
+    found = [follower.follow(place) for place in places]
+    assert isinstance(found[0], Followed)
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_piece_is_followed_as_densely_as_was_asked(clips: Path, tmp_path: Path) -> None:
+    how = How(tracks=8, cut=Cut(every=True))
+    piece = Wanted(key="a", path=clips / "a" / "0.mp4", cut=Cut(start=0.5, end=1.0), label="tick")
+    found = Follower(how).follow(piece)
+    assert isinstance(found, Followed)
+    with StoreWriter(TrackStore.create(tmp_path, how.making())) as writer:
+        writer.add_members("a", found.members)
+    store = TrackStore(tmp_path)
+    assert store.entry("a").label == "tick"
+    assert abs(store.read("a").duration_s - 0.5) < 0.1
+    assert store.making.sampling == "every frame"
+    assert np.isfinite(store.read("a").xy).all()
+
+
+def test_a_file_that_is_gone_is_a_failure(tmp_path: Path) -> None:
+    found = Follower(HOW).follow(Wanted(key="a", path=tmp_path / "nowhere.mp4"))
+    assert isinstance(found, Failure)
+    assert (found.kind, found.key) == ("no-such-file", "a")
+
+
+def test_the_command_goes_on_and_tells_what_failed(
+    clips: Path, extracted: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    app = Typer()
+    app.command()(command)
+    folder = shutil.copytree(extracted[0], tmp_path / "store")
+    words = ["-o", str(folder), "--tracks", "24", "--per-shard", "3"]
+    done = CliRunner().invoke(app, [str(clips / "a"), *words, "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "3 of 3 clips are not there yet" in done.output  # their keys have no folder
+    done = CliRunner().invoke(app, [str(clips), *words, "--no-estimate"])
+    assert done.exit_code == 1, done.output
+    assert "6 of 7 clips, 0 of them new" in done.output.replace("\n", "")
+    assert "b/broken.mp4" in done.output
