@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pointaction.methods import LICENCE, Method, Used
 from pointaction.models.catalog import TORCH, Entry
 from pointaction.models.downloads import Download
+from pointaction.timelines.segments import Segment
+from pointaction.timelines.timeline import Timeline
 from service import problems
 from workers.episodes import Episode, Example
 from workers.jobs import Job, Kind, State
@@ -145,6 +147,77 @@ class Likeness(Seen):
     )
 
 
+class TimelineFound(BaseModel):
+    """A video has been looked through. `href` has what is done when in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: str
+    clip: ClipAnswer
+    model: ModelReference
+    points: MethodReference
+    tracker: MethodReference
+    depth: MethodReference
+    episode: str | None = Field(description="whose classes were looked for; null: the model's")
+    head: MethodReference | None = Field(description="of the episode")
+    tracks: int = Field(description="points of each window")
+    window_s: float = Field(description="from the first frame of a window to its last")
+    step_s: float = Field(description="as asked for, but for whole frames")
+    windows: int
+    labels: list[str] = Field(description="what was looked for")
+    notes: list[str]
+    href: str = Field(description="of the segments")
+    timings_ms: dict[str, float]
+    cached: bool = Field(description="whether it was answered from the cache")
+
+
+class SegmentAnswer(BaseModel):
+    """Something that is done for a while."""
+
+    start_s: float = Field(description="seconds since the first frame")
+    end_s: float
+    label: str
+    score: float = Field(description="of the window in it that is surest, smoothed; 0 to 1")
+
+
+class SegmentsAnswer(BaseModel):
+    """When what is done in a video, as far as it has been looked through."""
+
+    job: str
+    complete: bool = Field(description="whether all of the video has been looked through")
+    until_s: float = Field(description="how much of it, from its beginning")
+    duration_s: float | None = Field(description="of the video; null: not known yet")
+    threshold: float
+    expected_s: float | None = Field(description="as in the job")
+    labels: list[str] = Field(description="those with segments, the one that is first seen first")
+    segments: list[SegmentAnswer] = Field(description="in the order of their starts")
+
+    @classmethod
+    def of(
+        cls, job: Job, found: Timeline | None, threshold: float, segments: Sequence[Segment]
+    ) -> "SegmentsAnswer":
+        """`found` is None where nothing is known yet."""
+        known = found is not None and len(found.starts) > 0
+        return cls(
+            job=job.id,
+            complete=found is not None and len(found.starts) == found.windows,
+            until_s=round(float(found.edges[-1]), 3) if found and known else 0.0,
+            duration_s=round(found.duration_s, 3) if found else None,
+            threshold=threshold,
+            expected_s=expected_s(job),
+            labels=list(dict.fromkeys(each.label for each in segments)),
+            segments=[
+                SegmentAnswer(
+                    start_s=round(each.start, 3),
+                    end_s=round(each.end, 3),
+                    label=each.label,
+                    score=round(each.score, 4),
+                )
+                for each in segments
+            ],
+        )
+
+
 class ProblemAnswer(BaseModel):
     """RFC 9457 problem details. docs/problems.md lists the types."""
 
@@ -166,16 +239,25 @@ class JobAnswer(BaseModel):
     state: State
     stage: str | None = Field(
         description="what the worker is at: decode, track, lift, ...; "
-        "examples: it waits for those of its episode to be described"
+        "examples: it waits for those of its episode to be described; "
+        "of a timeline plan, load, and timeline, while the video is looked through"
     )
     progress: float = Field(ge=0, le=1)
-    position: int | None = Field(description="jobs ahead in the queue; null outside of it")
-    attempts: int = Field(description="how often a worker has begun it")
+    expected_s: float | None = Field(
+        default=None,
+        description="seconds of work that are left of a timeline, without those that others come "
+        "first in; null: nobody knows",
+    )
+    position: int | None = Field(
+        description="jobs ahead in the queue; null outside of it. A timeline is worked on in "
+        "turns, and waits here between two"
+    )
+    attempts: int = Field(description="how often a worker has begun it, or its present turn")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     timings_ms: dict[str, float] = Field(description="per stage")
-    result: Recognition | Likeness | ExampleSeen | dict[str, Any] | None = Field(
+    result: Recognition | Likeness | ExampleSeen | TimelineFound | dict[str, Any] | None = Field(
         union_mode="left_to_right"
     )
     problem: ProblemAnswer | None
@@ -189,6 +271,7 @@ class JobAnswer(BaseModel):
             state=job.state,
             stage=job.stage,
             progress=job.progress,
+            expected_s=expected_s(job),
             position=job.position,
             attempts=job.attempts,
             created_at=_moment(job.created_at),
@@ -236,6 +319,14 @@ class Readiness(BaseModel):
     pending: int
     ready: int
     failed: int
+
+
+class EpisodeName(BaseModel):
+    """What of an episode can be changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=256)
 
 
 class EpisodeAnswer(BaseModel):
@@ -390,9 +481,47 @@ class MethodAnswer(BaseModel):
         )
 
 
+class QueueAnswer(BaseModel):
+    depth: int = Field(description="jobs that wait for a worker")
+    running: int = Field(description="jobs that a worker is at")
+    age_s: float = Field(description="of the one that has waited longest; 0: none waits")
+
+
+class WorkerAnswer(BaseModel):
+    """A worker that has been heard of lately."""
+
+    name: str
+    seen_s_ago: float
+    loaded: list[str] = Field(description="models and methods that it has in memory")
+
+
+class CacheAnswer(BaseModel):
+    """Questions since the service was started."""
+
+    hits: int = Field(description="answered at once")
+    misses: int = Field(description="that a worker had to look into")
+
+
+class SystemAnswer(BaseModel):
+    """The service at a glance."""
+
+    version: str
+    queue: QueueAnswer
+    workers: list[WorkerAnswer]
+    cache: CacheAnswer
+    jobs: dict[str, int] = Field(
+        description="how jobs have ended: succeeded, or the kind of problem -> how many, ever"
+    )
+
+
 class Health(BaseModel):
     status: Literal["alive", "ready"]
     checks: dict[str, str] = Field(default_factory=dict, description="part -> ok, or what fails")
+
+
+def expected_s(job: Job) -> float | None:
+    """Seconds of work that are left of a job, where somebody knows."""
+    return None if job.state.finished else job.expected_s
 
 
 def _moment(seconds: float) -> datetime:

@@ -16,6 +16,7 @@ from service.intake import BodyLimit, HangUp, SafeHeaders
 from service.routes import (
     callbacks,
     classify,
+    clips,
     docs,
     episodes,
     health,
@@ -24,6 +25,8 @@ from service.routes import (
     models,
     overlays,
     page,
+    system,
+    timelines,
 )
 from service.settings import ServiceSettings
 from service.telemetry import RequestTrail
@@ -52,14 +55,14 @@ def create_app(settings: ServiceSettings, *, queue: Queue | None = None) -> Fast
     app = FastAPI(**openapi.ABOUT, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.resources = resources
     problems.install(app)
-    answering = (classify, jobs, overlays, episodes, callbacks, models, health, metrics)
-    for route in (*answering, page, docs):
+    asked = (classify, timelines, jobs, clips, overlays, episodes, callbacks)
+    for route in (*asked, models, health, system, metrics, page, docs):
         app.include_router(route.router)
     page.mount(app)
     docs.mount(app)
     openapi.install(app)
     # Each wraps those above it: the trail sees every request first and every answer last.
-    app.add_middleware(BodyLimit, limit=settings.max_upload_bytes)
+    app.add_middleware(BodyLimit, limit=settings.body_limit)
     app.add_middleware(Access, settings=settings, admission=resources.admission)
     app.add_middleware(HangUp)
     app.add_middleware(SafeHeaders)

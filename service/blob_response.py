@@ -60,7 +60,7 @@ class BlobResponse(FileResponse):
                 self.path = await anyio.to_thread.run_sync(stack.enter_context, opened)
                 self.stat_result = await anyio.to_thread.run_sync(os.stat, self.path)
             except FileNotFoundError:
-                raise Refused("expired", "the drawing was removed just now; ask again") from None
+                raise Refused("expired", "the file was removed just now; ask again") from None
             self.set_stat_headers(self.stat_result)
             await super().__call__(scope, receive, self._refusing(scope, send))
 

@@ -56,7 +56,11 @@ class WorkCollector(Collector):
     def _read(self, redis: Redis) -> Iterator[Metric]:
         for name, help_text, value in (
             ("queue_depth", "Jobs that wait for a worker.", redis.zcard(jobs.QUEUED)),
-            ("queue_age_seconds", "Age of the job that has waited longest.", self._age_s()),
+            (
+                "queue_age_seconds",
+                "Age of the job that has waited longest.",
+                self.store.longest_wait_s(),
+            ),
             ("jobs_running", "Jobs that a worker is at.", redis.zcard(jobs.RUNNING)),
             ("jobs_dead", "Jobs in the dead-letter list.", redis.llen(jobs.DEAD)),
             ("quarantined", "Contents that are refused.", redis.hlen(jobs.QUARANTINE)),
@@ -75,13 +79,6 @@ class WorkCollector(Collector):
         )
         yield self._stages(redis)
         yield _gpu_memory(redis)
-
-    def _age_s(self) -> float:
-        """Of the oldest waiting job; 0 when none waits. One without a record is as old as a record
-        becomes.
-        """
-        oldest = self.store.waiting(1)
-        return max(min(self.store.age_s(oldest[0]), self.store.ttl_s), 0.0) if oldest else 0.0
 
     def _states(self) -> Metric:
         counts = self.store.counts()

@@ -11,6 +11,7 @@ from service.access import Visitor
 from service.admission import Admission
 from service.episodes import Episodes, gone
 from service.events import JobEvents, connect_async
+from service.glance import Glance
 from service.metrics import Metrics
 from service.preferences import Patience, patience
 from service.problems import Refused
@@ -18,6 +19,7 @@ from service.reservations import Reservations
 from service.results import Remains
 from service.settings import ServiceSettings
 from service.submissions import Caller, Submissions
+from service.timelines import Timelines
 from service.uploads import TracksCheck
 from workers.blobs import BlobStore
 from workers.episodes import Episode, EpisodeStore
@@ -41,6 +43,8 @@ class Resources:
     submissions: Submissions
     remains: Remains
     episodes: Episodes
+    timelines: Timelines
+    glance: Glance
     metrics: Metrics
     check_tracks: TracksCheck
     admission: Admission
@@ -110,13 +114,16 @@ def open_resources(settings: ServiceSettings, *, queue: Queue | None = None) -> 
             reservations=reservations,
             queue=queue,
         ),
+        timelines=Timelines(store=store, blobs=blobs, records=records, submissions=submissions),
+        glance=Glance(settings=settings, store=store, metrics=metrics),
         metrics=metrics,
         check_tracks=TracksCheck(),
         admission=Admission(settings.broker_url, settings.limits),
     )
 
 
-def get_resources(request: Request) -> Resources:
+# Those that only look at what is there are async: FastAPI calls all others in threads.
+async def get_resources(request: Request) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 
@@ -124,7 +131,7 @@ def get_resources(request: Request) -> Resources:
 ResourcesDep = Annotated[Resources, Depends(get_resources)]
 
 
-def get_visitor(request: Request) -> Visitor:
+async def get_visitor(request: Request) -> Visitor:
     visitor: Visitor = request.state.visitor
     return visitor
 
@@ -147,7 +154,7 @@ def get_job(job_id: str, resources: ResourcesDep, visitor: VisitorDep) -> Job:
 JobDep = Annotated[Job, Depends(get_job)]
 
 
-def get_caller(
+async def get_caller(
     request: Request,
     visitor: VisitorDep,
     idempotency_key: Annotated[
@@ -175,7 +182,7 @@ def get_episode(episode_id: str, resources: ResourcesDep, visitor: VisitorDep) -
 EpisodeDep = Annotated[Episode, Depends(get_episode)]
 
 
-def get_patience(
+async def get_patience(
     resources: ResourcesDep,
     prefer: Annotated[
         list[str] | None,

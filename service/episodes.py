@@ -123,6 +123,13 @@ class Episodes:
         self._forget_job(example)
         self.records.let_go(self.queue, episode.id)
 
+    def rename(self, episode: Episode, name: str) -> Episode:
+        """The same under another name."""
+        renamed = self.records.rename(episode.id, name)
+        if renamed is None:
+            raise gone(episode.id)
+        return renamed
+
     def delete(self, episode: Episode) -> None:
         """Forget it, its examples, and their clips unless another job has the same content."""
         examples = self.records.examples(episode.id)

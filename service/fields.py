@@ -98,6 +98,35 @@ def top_k(fields: Mapping[str, str]) -> int:
     return number
 
 
+def whole(fields: Mapping[str, str], field: str, default: int, least: int, most: int) -> int:
+    """A whole number from `least` to `most`."""
+    text = fields.get(field, str(default))
+    value = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    if value is None or not least <= value <= most:
+        raise _out_of_range(field, "a whole number", least, most, text)
+    return value
+
+
+def number(
+    fields: Mapping[str, str], field: str, default: float, least: float, most: float
+) -> float:
+    """A number from `least` to `most`, as 2 or 0.5."""
+    text = fields.get(field, str(default))
+    value = float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
+    if value is None or not least <= value <= most:
+        raise _out_of_range(field, "a number", least, most, text)
+    return value
+
+
+def _out_of_range(field: str, what: str, least: float, most: float, text: str) -> Refused:
+    return Refused(
+        "invalid-field",
+        f"{field} must be {what} from {least:g} to {most:g}, got {text!r}",
+        limit=[least, most],
+        value=text,
+    )
+
+
 def attention(fields: Mapping[str, str]) -> bool:
     """Whether to link to the attention."""
     text = fields.get("attention", "true")

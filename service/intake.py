@@ -2,6 +2,7 @@
 left of it, and what browsers are told.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -31,9 +32,12 @@ SAFE = {
 
 
 class BodyLimit:
-    """Refuse bodies over `limit` bytes: by their Content-Length, else as soon as they get there."""
+    """Refuse bodies that are too large: by their Content-Length, else as soon as they get there.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    `limit` says how many bytes those of a method and path may have.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: Callable[[str, str], int]) -> None:
         self.app = app
         self.limit = limit
 
@@ -44,31 +48,32 @@ class BodyLimit:
         stated = Headers(scope=scope).get("content-length", "")
         # Cut to 20 digits: int() refuses thousands of them, and so many are too large anyway.
         size = int(stated[:20]) if stated.isdecimal() else 0
-        if size > self.limit:
-            found: dict[str, Any] = {"limit": self.limit, "value": size}
-            refusal = problems.refuse(scope, "body-too-large", self._detail("has"), **found)
+        limit = self.limit(scope["method"], scope["path"])
+        if size > limit:
+            found: dict[str, Any] = {"limit": limit, "value": size}
+            refusal = problems.refuse(scope, "body-too-large", _too_large("has", limit), **found)
             await refusal(scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), send)
+        await self.app(scope, self._counted(receive, limit), send)
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, limit: int) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise Refused(
-                    "body-too-large", self._detail("goes over"), limit=self.limit, value=seen
-                )
+            if seen > limit:
+                detail = _too_large("goes over", limit)
+                raise Refused("body-too-large", detail, limit=limit, value=seen)
             return message
 
         return counted
 
-    def _detail(self, verb: str) -> str:
-        relation = "more than" if verb == "has" else "the limit of"
-        return f"the body {verb} {relation} {self.limit} bytes; send a shorter or smaller clip"
+
+def _too_large(verb: str, limit: int) -> str:
+    relation = "more than" if verb == "has" else "the limit of"
+    return f"the body {verb} {relation} {limit} bytes; send a shorter or smaller clip"
 
 
 class HangUp:

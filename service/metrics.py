@@ -13,6 +13,7 @@ from workers.jobs import JobStore
 
 # prometheus_client looks for this variable when it is first imported; `launch` sets it before.
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_QUESTIONS = "pointaction_questions"
 
 
 class HttpMetrics:
@@ -60,7 +61,7 @@ class Metrics:
         self.own = CollectorRegistry()
         self.http = HttpMetrics(self.own)
         self.questions = Counter(
-            "pointaction_questions",
+            _QUESTIONS,
             "Clips asked about: cached (answered at once), or queued.",
             ("kind", "model", "outcome"),
             registry=self.own,
@@ -68,11 +69,24 @@ class Metrics:
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format. Blocking."""
+        return generate_latest(self._counted()) + self._looked_up_text()
+
+    def asked(self) -> dict[str, int]:
+        """How many questions were "cached" and how many "queued", by all web processes."""
+        asked = {"cached": 0, "queued": 0}
+        for family in self._counted().collect():
+            for sample in family.samples:
+                if sample.name == f"{_QUESTIONS}_total":
+                    asked[sample.labels["outcome"]] += int(sample.value)
+        return asked
+
+    def _counted(self) -> CollectorRegistry:
+        """What web processes count."""
         if MULTIPROCESS_VARIABLE not in os.environ:
-            return generate_latest(self.own) + self._looked_up_text()
+            return self.own
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)
-        return generate_latest(everyone) + self._looked_up_text()
+        return everyone
 
     def _looked_up_text(self) -> bytes:
         registry = CollectorRegistry(auto_describe=False)

@@ -4,6 +4,7 @@ docs/problems.md is the same table with advice for the caller; a test compares t
 """
 
 import errno
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,7 @@ KINDS: dict[str, Kind] = {
     "too-many-classes": Kind(422, "The examples are of too many classes"),
     "too-many-examples": Kind(422, "A class has too many examples"),
     "conflicting-labels": Kind(409, "The same clip is an example of two classes"),
+    "episode-not-ready": Kind(409, "Some examples of the episode are not described yet"),
     "episode-gone": Kind(410, "The episode was deleted"),
     "example-gone": Kind(410, "The example was taken out of its episode"),
     # the clip
@@ -102,6 +104,8 @@ KINDS: dict[str, Kind] = {
     "no-result": Kind(409, "The job finished without a result"),
     "cancelled": Kind(409, "The job was cancelled"),
     "no-tracks": Kind(404, "The job followed no points"),
+    "no-clip": Kind(404, "The job has no clip"),
+    "no-timeline": Kind(404, "The job is no timeline"),
     "expired": Kind(410, "The data has expired"),
     "content-gone": Kind(410, "The uploaded file was gone when the job began"),
     "job-gone": Kind(410, "The job whose overlay was to be drawn is gone"),
@@ -264,10 +268,19 @@ def _validation_error(request: Request, error: Exception) -> JSONResponse:
     document = describe(
         "invalid-request",
         "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults),
-        value=first.get("input"),
+        value=_sendable(first.get("input")),
         request_id=request_id(request),
     )
     return respond(document | {"errors": faults})
+
+
+def _sendable(value: Any) -> Any:
+    """The value as it came, or in words where JSON cannot say it: half a character, NaN."""
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError):
+        return ascii(value)[:200]
+    return value
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:

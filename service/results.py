@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pointaction.models import catalog
 from pointaction.models.backends import BACKENDS
+from pointaction.video.container import HEAD_BYTES, sniff
 from service.problems import Refused
 from service.submissions import Caller, Submissions
 from workers.blobs import BlobStore, clip_name, overlay_name
@@ -31,7 +32,7 @@ class Remains:
         """The scores and weights of a job that has succeeded."""
         known = self.results.get(self.key(job))
         if known is None:
-            raise _expired(job, "result")
+            raise expired(job, "result")
         return known
 
     def tracks_file(self, job: Job) -> bytes:
@@ -46,7 +47,7 @@ class Remains:
             )
         file = self.results.get_tracks(known.tracks_key)
         if file is None:
-            raise _expired(job, "tracks")
+            raise expired(job, "tracks")
         return file
 
     def key(self, job: Job) -> str:
@@ -55,6 +56,12 @@ class Remains:
             raise Refused(
                 "no-result",
                 f"job {job.id} draws an overlay of job {job.params['of']}; ask that one",
+                job=job.id,
+            )
+        if job.kind == "timeline":
+            raise Refused(
+                "no-result",
+                f"job {job.id} is a timeline, which has segments: /jobs/{job.id}/segments",
                 job=job.id,
             )
         if not job.state.finished:
@@ -89,13 +96,30 @@ class Remains:
         if self.blobs.exists(name):
             return name
         if not self.blobs.exists(clip_name(job.content)):
-            raise _expired(job, "uploaded file")
+            raise expired(job, "uploaded file")
         params = OverlayParams.model_validate({"of": job.id, "head": head, "format": format})
         drawing = self.submissions.draw(params, job, name=name, caller=caller)
         if drawing.state is State.SUCCEEDED:  # it was drawn, and the blob has been swept since
             self.store.delete(drawing)
             drawing = self.submissions.draw(params, job, name=name, caller=caller)
         return drawing
+
+    def container(self, job: Job) -> str:
+        """Which container the job's clip comes in; Refused where it has none, or has it no more."""
+        if job.media != "clip" or job.kind == "overlay":
+            raise Refused(
+                "no-clip",
+                f"job {job.id} has no clip: it was made from tracks, or draws an overlay",
+                job=job.id,
+            )
+        try:
+            with self.blobs.open(clip_name(job.content)) as file:
+                container = sniff(file.read(HEAD_BYTES))
+        except FileNotFoundError:
+            container = None
+        if container is None:
+            raise expired(job, "uploaded file")
+        return container
 
     def _check_head(self, job: Job, head: str) -> None:
         heads = self._heads(job)
@@ -125,8 +149,11 @@ class Remains:
             self.store.cancel(drawing.id)
             self.store.delete(drawing)
         freed = self.store.delete(job)
+        if job.kind == "timeline":
+            self.blobs.delete_timelines(job.cached_as, job.id)
         if job.cached_as in freed:
             self._remove_results(job)
+            self.blobs.delete_timelines(job.cached_as)
         if job.content in freed:
             self.blobs.delete(clip_name(job.content))
 
@@ -134,7 +161,7 @@ class Remains:
         entries = catalog.read_catalog(self.settings.model_store).values()
         digests = {entry.digest for entry in entries}
         makings = makings_of(self.settings, job.media)
-        if job.result and "model" in job.result:
+        if job.kind != "timeline" and job.result and "model" in job.result:
             digests.add(str(job.result["model"]["digest"]))
             makings.add(Making.behind(self.settings, job.media, job.result))
         for making in makings:
@@ -154,7 +181,8 @@ class Remains:
                 self.blobs.delete(overlay_name(key, head=head, format=format))
 
 
-def _expired(job: Job, what: str) -> Refused:
+def expired(job: Job, what: str) -> Refused:
+    """For data of a job that is no longer kept."""
     return Refused(
         "expired", f"the {what} of job {job.id} has expired; send the file again", job=job.id
     )

@@ -10,6 +10,8 @@ from service.keys import Limits
 from workers.jobs import Room
 from workers.settings import WebhookSettings
 
+_MAX_SMALL_BODY = 16 * 1024  # of what carries no file, and is read into memory
+
 
 class ServiceSettings(WebhookSettings):
     """As `WebhookSettings`, plus where to listen, whom to let in and how much to take."""
@@ -22,6 +24,7 @@ class ServiceSettings(WebhookSettings):
     metrics_open: bool = False  # ask nobody for a key at /metrics
     share_cache: bool = False  # let a key be answered from what others have sent
     max_upload_mb: float = Field(default=200, gt=0)
+    max_timeline_mb: float = Field(default=4096, gt=0)  # of a video that is sent to POST /timelines
     default_wait_s: float = Field(default=20, ge=0)  # POST /classify without `Prefer: wait`
     max_wait_s: float = Field(default=60, ge=0)
 
@@ -61,9 +64,12 @@ class ServiceSettings(WebhookSettings):
         """For jobs of somebody with these limits."""
         return Room(queued=self.max_queued, pending=(limits and limits.pending) or 0)
 
-    @property
-    def max_upload_bytes(self) -> int:
-        return int(self.max_upload_mb * 1024 * 1024)
+    def body_limit(self, method: str, path: str) -> int:
+        """Bytes that the body of a request may have."""
+        if method not in ("POST", "PUT"):
+            return _MAX_SMALL_BODY
+        mb = self.max_timeline_mb if path == "/timelines" else self.max_upload_mb
+        return int(mb * 1024 * 1024)
 
     def export(self) -> None:
         """Set the environment so that child processes read these settings."""

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from prometheus_client import Counter
 
@@ -17,6 +17,8 @@ from pointaction.appearance.installed import expect_backbone
 from pointaction.models import catalog
 from pointaction.models.backends import computed
 from pointaction.models.catalog import Entry, pixels_missing
+from pointaction.timelines.scorer import expect_tracks_alone
+from pointaction.timelines.timeline import Timeline
 from service.access import Visitor
 from service.problems import Refused
 from service.reservations import Reservation, Reservations
@@ -33,10 +35,13 @@ from workers.jobs import (
     OverlayParams,
     Params,
     State,
+    TimelineParams,
 )
+from workers.looking import Looking, read_whole
 from workers.making import Making, Media
+from workers.question import Question
 from workers.queue import Queue
-from workers.results import CachedResult, ResultCache, answer, result_key
+from workers.results import CachedResult, ResultCache, answer, result_key, timeline_answer
 from workers.settings import Settings
 
 _MAX_KEY_LENGTH = 255
@@ -84,16 +89,30 @@ class Submissions:
         """The job for this upload: the earlier one of the same key, an answered or a queued one."""
         entry, making = self.methods(upload.media, params)
 
-        def known(job: Job) -> CachedResult | None:
+        def answered(job: Job) -> Job | None:
             key = result_key(job.cached_as, making, model_digest=entry.answers)
-            return self.results.get(key)
+            known = self.results.get(key)
+            return _classified(job, known, params) if known else None
 
-        return self._file(upload, params, caller, model=entry.name, known=known)
+        return self._file(upload, params, caller, model=entry.name, answered=answered)
 
     def match(self, upload: Upload, params: MatchParams, caller: Caller) -> Job:
         """The same for a query of an episode, which waits for the examples of that."""
         entry, _ = self.methods(upload.media, params)
-        return self._file(upload, params, caller, model=entry.name, known=lambda job: None)
+        return self._file(upload, params, caller, model=entry.name, answered=lambda job: None)
+
+    def timeline(self, upload: Upload, params: TimelineParams, caller: Caller) -> Job:
+        """The same for a long video."""
+        expect_tracks_alone(catalog.find(self.settings.model_store, params.model))
+        entry, _ = self.methods("clip", params)
+        question = Question.of(params, entry, self.settings, self.episodes)
+
+        def answered(job: Job) -> Job | None:
+            blob = question.blob(job.cached_as)
+            known = read_whole(self.blobs.get(blob))
+            return _looked_through(job, known, blob) if known else None
+
+        return self._file(upload, params, caller, model=entry.name, answered=answered)
 
     def methods(self, media: Media, by: ClipParams) -> tuple[Entry, Making]:
         """What is asked for; UnknownModel or NotInstalled where it is not there."""
@@ -122,23 +141,24 @@ class Submissions:
     def _file(
         self,
         upload: Upload,
-        params: ClassifyParams,
+        params: ClassifyParams | TimelineParams,
         caller: Caller,
         *,
         model: str,
-        known: Callable[[Job], CachedResult | None],
+        answered: Callable[[Job], Job | None],
     ) -> Job:
+        """`answered` gives the job with its answer, where that is at hand."""
         name, room = reserved_name(caller), caller.visitor.room
         job = caller.job(content=upload.sha256, media=upload.media, params=params)
         mine = Reservation(job=job.id, payload=_payload(upload, params, caller))
         if name and (earlier := self._earlier(name, mine)):
             return earlier
         self.check_allowed(upload.sha256)
-        if answered := known(job):
-            job = _answered(job, answered, params)
-        else:  # seen again when it is filed; here so that no file is kept for nothing
+        job = answered(job) or job
+        if not job.state.finished:
+            # Seen again when it is filed; here so that no file is kept for nothing.
             self.store.check_room(job.account, 1, room)
-        self._keep_file(upload, answered=answered is not None)
+        self._keep_file(upload, answered=job.state.finished)
         if isinstance(params, MatchParams):
             self.store.create(job, held=True, room=room)
             self.episodes.hold(params.episode, job.id)
@@ -150,7 +170,7 @@ class Submissions:
                 self.store.delete(job)
                 return earlier
         job = self._queue(job, name=name, reservation=mine)
-        self.questions.labels(job.kind, model, "cached" if answered else "queued").inc()
+        self.questions.labels(job.kind, model, "cached" if job.state.finished else "queued").inc()
         return job
 
     def draw(self, params: OverlayParams, of: Job, *, name: str, caller: Caller) -> Job:
@@ -224,21 +244,32 @@ def _drawings_key(of: Job) -> str:
     return f"job:{of.id}:drawings"
 
 
-def _answered(job: Job, known: CachedResult, params: ClassifyParams) -> Job:
+def _classified(job: Job, known: CachedResult, params: ClassifyParams) -> Job:
     result = answer(job.id, known, top_k=params.top_k, attention=params.attention, cached=True)
+    return _answered(job, result)
+
+
+def _looked_through(job: Job, known: Timeline, blob: str) -> Job:
+    job = _answered(job, timeline_answer(job.id, known, cached=True))
+    return job.model_copy(update={"looking": Looking.whole(known, blob)})
+
+
+def _answered(job: Job, result: dict[str, Any]) -> Job:
     return job.model_copy(
         update={
             "state": State.SUCCEEDED,
             "progress": 1.0,
             "finished_at": time.time(),
-            "timings_ms": known.timings_ms,
+            "timings_ms": result["timings_ms"],
             "result": result,
         }
     )
 
 
-def _payload(upload: Upload, params: ClassifyParams, caller: Caller) -> str:
-    question = [upload.sha256, upload.media, params.model_dump(), caller.callback_url]
+def _payload(upload: Upload, params: ClassifyParams | TimelineParams, caller: Caller) -> str:
+    # The examples of an episode are as they are by then; nobody asks for them one by one.
+    asked = params.model_dump(exclude={"examples"})
+    question = [upload.sha256, upload.media, asked, caller.callback_url]
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,8 +28,11 @@ from workers.making import Media
 MEDIA: tuple[Media, ...] = ("clip", "tracks")
 MAX_TEXT_BYTES = 256
 MAX_NAME_LENGTH = 255
+_TAKEN = {"clip": "'clip' (a video)", "tracks": "'tracks' (a .tracks.npz)"}
 _ZIP = b"PK\x03\x04"
 _IN_MEMORY_BYTES = 4096  # what is smaller waits for the rest of its form before it is written
+_AT_ONCE_BYTES = 16 * 1024  # of a form, are looked at as they come; the rest in larger pieces
+_TOGETHER_BYTES = 256 * 1024
 # Boundaries and part headers, of a form and for each of its parts. A body that has more of that is
 # made to keep the parser busy.
 _MAX_OVERHEAD_BYTES = 64 * 1024
@@ -192,17 +195,21 @@ class TextPart:
 
 @asynccontextmanager
 async def receive(
-    request: Request, folder: Path, *, fields: Collection[str]
+    request: Request,
+    folder: Path,
+    *,
+    fields: Collection[str],
+    media: Collection[Media] = MEDIA,
 ) -> AsyncIterator[Upload]:
-    """Take in one clip or tracks file and the text `fields`.
+    """Take in one file, of the field that is its `media`, and the text `fields`.
 
     The file lies in `folder` while the context lasts, and is gone afterwards unless it was moved
     away; also when the client hangs up midway. Raises Refused with what is wrong.
     """
-    files: dict[str, Media | None] = {media: media for media in MEDIA}
+    files: dict[str, Media | None] = {each: each for each in media}
     async with _received(_Form(request, folder, files=files, fields=fields)) as form:
         if not form.files:
-            raise _not_one_file(0)
+            raise form.not_one_file(0)
         yield Upload(**form.files[0].facts(), fields=form.fields())
 
 
@@ -231,11 +238,18 @@ async def receive_many(
 
 @asynccontextmanager
 async def _received(form: "_Form") -> "AsyncIterator[_Form]":
-    """The whole form, fed from its request."""
+    """The whole form, fed from its request: first as it comes, which tells what will be refused,
+    then many chunks as one, since a thread takes longer to be called than to take one in.
+    """
+    kept, fed = bytearray(), 0
     try:
         async for chunk in form.request.stream():
-            await anyio.to_thread.run_sync(form.feed, chunk)
-        await anyio.to_thread.run_sync(form.finish)
+            kept += chunk
+            if fed < _AT_ONCE_BYTES or len(kept) >= _TOGETHER_BYTES:
+                await anyio.to_thread.run_sync(form.feed, bytes(kept))
+                fed += len(kept)
+                kept.clear()
+        await anyio.to_thread.run_sync(form.finish, bytes(kept))
         yield form
     finally:
         with anyio.CancelScope(shield=True):
@@ -314,8 +328,9 @@ class _Form:
                 limit=most,
             )
 
-    def finish(self) -> None:
-        """To be called when the last chunk was fed."""
+    def finish(self, rest: bytes) -> None:
+        """Feed the last of it."""
+        self.feed(rest)
         if not self._ended:
             raise Refused("malformed-multipart", "the body ends before its last boundary")
         for file in self.files:
@@ -381,7 +396,7 @@ class _Form:
         name, number = sent_name.decode(errors="replace")[:MAX_NAME_LENGTH], len(self.files) + 1
         alone = self.at_most == 1
         if number > self.at_most:
-            raise _not_one_file(number) if alone else self._too_many("files")
+            raise self.not_one_file(number) if alone else self._too_many("files")
         part = FilePart(
             self.folder / f"{uuid.uuid4().hex}.part",
             self.media[field],
@@ -403,6 +418,16 @@ class _Form:
         number = f", number {len(parts) + 1}," if repeated else ""
         parts.append(TextPart(f"the field {field!r}{number}"))
         return parts[-1]
+
+    def not_one_file(self, count: int) -> Refused:
+        taken = " or ".join(_TAKEN[name] for name in self.media)
+        return Refused(
+            "one-file",
+            f"the form has {'more than one file' if count else 'no file'}; send exactly one, "
+            f"as {taken}",
+            limit=1,
+            value=count,
+        )
 
     def _too_many(self, what: str) -> Refused:
         return Refused(
@@ -453,13 +478,3 @@ def called(number: int, name: str) -> str:
 def told(number: int, name: str) -> dict[str, Any]:
     """The same for programs."""
     return {"file": {"number": number, "name": name}}
-
-
-def _not_one_file(count: int) -> Refused:
-    return Refused(
-        "one-file",
-        f"the form has {'more than one file' if count else 'no file'}; send exactly one, "
-        "as 'clip' (a video) or as 'tracks' (a .tracks.npz)",
-        limit=1,
-        value=count,
-    )

@@ -1,8 +1,10 @@
 """Uploaded clips, drawn overlays and examples, behind fsspec: a local folder or s3://.
 
-Names: `clips/{sha256}`, `overlays/{result_key}-{head}.{format}`, and in `episodes/{episode}/` for
-each example `{example}.tracks.npz` and `{example}.{made_by}.features`; nothing else is accepted,
-so no name can lead out of the store. Examples stay until they are deleted; the rest is swept.
+Names: `clips/{sha256}`, `overlays/{result_key}-{head}.{format}`, in `timelines/` the scores of a
+video's windows, `{cached_as}.{key}.npz` of all and `{cached_as}.{job}.{turn}.npz` of some, and in
+`episodes/{episode}/` for each example `{example}.tracks.npz` and `{example}.{made_by}.features`;
+nothing else is accepted, so no name can lead out of the store. Examples stay until they are
+deleted; the rest is swept.
 """
 
 import re
@@ -21,6 +23,7 @@ from fsspec.implementations.local import LocalFileSystem
 _ID = "[0-9a-f]{32}"
 _NAME = re.compile(
     r"clips/[0-9a-f]{64}|overlays/[0-9a-f]{64}-(mean|[0-9]{1,3})\.(mp4|png)"
+    rf"|timelines/[0-9a-f]{{64}}\.([0-9a-f]{{64}}|{_ID}\.{_ID})\.npz"
     rf"|episodes/{_ID}/{_ID}\.(tracks\.npz|[0-9a-f]{{16}}\.features)"
 )
 _EPISODE = re.compile(_ID)
@@ -34,6 +37,16 @@ def clip_name(content: str) -> str:
 
 def overlay_name(result_key: str, *, head: str, format: str) -> str:
     return f"overlays/{result_key}-{head}.{format}"
+
+
+def timeline_name(cached_as: str, key: str) -> str:
+    """The scores of all windows of a video; `key` is a digest of the whole question."""
+    return f"timelines/{cached_as}.{key}.npz"
+
+
+def part_name(cached_as: str, job: str, turn: str) -> str:
+    """The scores that a job has found in one of its turns, which has a name like no other."""
+    return f"timelines/{cached_as}.{job}.{turn}.npz"
 
 
 def example_tracks_name(episode: str, example: str) -> str:
@@ -112,6 +125,14 @@ class BlobStore:
         with suppress(FileNotFoundError):
             self.fs.rm_file(self._path(name))
 
+    def delete_timelines(self, cached_as: str, job: str = "") -> None:
+        """Remove the scores that were found in a video; of one job, what is not all of them."""
+        begin = f"timelines/{cached_as}.{job and job + '.'}"
+        for path in self.fs.find(f"{self.root}/timelines"):
+            if path.startswith(f"{self.root}/{begin}"):
+                with suppress(FileNotFoundError):
+                    self.fs.rm_file(path)
+
     def delete_example(self, episode: str, example: str) -> None:
         """Remove what is kept of one example."""
         folder = self._folder(episode)
@@ -137,7 +158,7 @@ class BlobStore:
         """Remove what was last written so long ago; the number of files removed."""
         limit = time.time() - older_than_s
         removed = 0
-        for folder in ("clips", "overlays"):
+        for folder in ("clips", "overlays", "timelines"):
             for path in self.fs.find(f"{self.root}/{folder}"):
                 with suppress(FileNotFoundError):
                     if self.fs.modified(path).timestamp() < limit:

@@ -177,7 +177,7 @@ class Film:
             with self.process.blobs.local_path(clip_name(content)) as path:
                 return self.process.library.decode(path, by, sha256=content)
         except FileNotFoundError:
-            raise _gone(content) from None
+            raise gone(content) from None
 
 
 def tracks_of(process: Process, film: Film) -> tuple[Tracks, Description]:
@@ -228,7 +228,7 @@ def _uploaded_tracks(process: Process, content: str) -> Tracks:
         with process.blobs.open(clip_name(content)) as file:
             return Tracks.load(file)
     except FileNotFoundError:
-        raise _gone(content) from None
+        raise gone(content) from None
 
 
 def _cached_tracks_of_clip(process: Process, key: str) -> tuple[Tracks, Description] | None:
@@ -260,7 +260,8 @@ def _describe_tracks(content: str, tracks: Tracks) -> Description:
     }
 
 
-def _gone(content: str) -> ContentGone:
+def gone(content: str) -> ContentGone:
+    """For an upload that is no longer stored."""
     return ContentGone(
         f"the upload {content[:12]} is no longer stored; send it again", value=content
     )

@@ -193,6 +193,15 @@ class EpisodeStore:
             pipe.srem(_pending_key(episode_id), example_id)
             pipe.execute()
 
+    def rename(self, episode_id: str, name: str) -> Episode | None:
+        """Give it another name; None: it is gone."""
+        episode = self.get(episode_id)
+        if episode is None:
+            return None
+        episode = episode.model_copy(update={"name": name})
+        there = self.redis.set(_key(episode_id), episode.model_dump_json(), xx=True)
+        return episode if there else None
+
     def delete(self, episode_id: str) -> None:
         """Forget the episode and its examples."""
         self.redis.delete(_key(episode_id), _examples_key(episode_id), _pending_key(episode_id))

@@ -17,12 +17,13 @@ from pointaction.tracks import Tracks
 from pointaction.version import PIPELINE_VERSION
 from workers.blobs import example_tracks_name, features_name
 from workers.classify import Film, cached_result, evidence, keep, key_of, making_of, tracks_of
-from workers.episodes import Episode, Example
+from workers.episodes import Episode, EpisodeStore, Example
 from workers.jobs import ExampleParams, Job, MatchParams
 from workers.logs import logger
 from workers.process import Classes, Description, Likeness, Process
 from workers.progress import Progress
 from workers.results import CachedResult, seen
+from workers.settings import Settings
 
 log = logger(__name__)
 
@@ -30,12 +31,12 @@ log = logger(__name__)
 def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """Describe an example and keep what its episode needs of it. For a job of kind "example"."""
     params = ExampleParams.model_validate(job.params)
-    episode = _episode(process, params.episode)
+    episode = episode_of(process.episodes, params.episode)
     known = process.episodes.example(episode.id, params.example)
     if known is None:
         raise _taken_out()
     # Both once: while this job runs the store may be given another version.
-    entry, head = process.entry(params.model), head_of(process, episode.head)
+    entry, head = process.entry(params.model), head_of(process.settings, episode.head)
     description, result = describe(process, job, entry, head, progress)
     # The features last, since they are what makes an example one that can be used.
     tracks = example_tracks_name(episode.id, known.id)
@@ -56,8 +57,8 @@ def example(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
 def match(process: Process, job: Job, progress: Progress) -> dict[str, Any]:
     """Tell which class of an episode a clip is. For a job of kind "match"."""
     params = MatchParams.model_validate(job.params)
-    episode = _episode(process, params.episode)
-    entry, head = process.entry(params.model), head_of(process, episode.head)
+    episode = episode_of(process.episodes, params.episode)
+    entry, head = process.entry(params.model), head_of(process.settings, episode.head)
     features, result = _asked(process, job, entry, head, progress)
     progress("match", 0.95)
     examples = process.episodes.examples(episode.id)
@@ -122,9 +123,9 @@ def _asked(
     return description.features, result
 
 
-def head_of(process: Process, name: str) -> Used:
+def head_of(settings: Settings, name: str) -> Used:
     """By what an episode compares; UnknownModel where its weights are missing."""
-    return chosen(name, HEADS).used(process.settings.model_store, process.settings.running)
+    return chosen(name, HEADS).used(settings.model_store, settings.running)
 
 
 def learnt(
@@ -184,8 +185,9 @@ def _features(
     return description.features
 
 
-def _episode(process: Process, episode_id: str) -> Episode:
-    episode = process.episodes.get(episode_id)
+def episode_of(episodes: EpisodeStore, episode_id: str) -> Episode:
+    """An episode by its id; InputError when it is gone."""
+    episode = episodes.get(episode_id)
     if episode is None:
         raise InputError("the episode has been deleted", kind="episode-gone", value=episode_id)
     return episode

@@ -5,7 +5,9 @@ A record is a Redis hash `job:{id}` with a TTL; every change is also an entry of
 hold whatever dies or is delivered twice are Lua scripts, so that each is one step for Redis:
 
 - a job is claimed by one holder at a time, for as long as it renews its lease;
-- an attempt is counted when it starts, and the attempt after the last one is `failed: poison`;
+- one that takes long works in turns, between which it waits at the end of the queue; a delivery is
+  for one turn, so that however many there are of it, one leads to the next;
+- an attempt at a turn is counted when it starts, and the one after the last is `failed: poison`;
 - only the holder may move a running job, and a finished job never changes again.
 """
 
@@ -27,10 +29,12 @@ from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from workers import scripts, traces
 from workers.errors import NoRoom
+from workers.looking import Looking
 from workers.making import Media
 from workers.redis import connect, told_apart
 from workers.settings import Settings
 
+MAX_TRACKS = 1024  # of a window of a timeline: models compare each with each
 _LONGEST_RETRY_S = 3600
 
 
@@ -86,6 +90,16 @@ class MatchParams(ClassifyParams):
     episode: str
 
 
+class TimelineParams(ClipParams):
+    """Say what is done when in a long video, by the model's labels or the classes of an episode."""
+
+    tracks: int = Field(default=256, ge=1, le=MAX_TRACKS)  # of each window
+    window_s: float = Field(default=3.0, gt=0)
+    step_s: float = Field(default=1.0, gt=0)  # from one window to the next
+    episode: str = ""  # empty: by the model's labels
+    examples: tuple[str, ...] = ()  # of the episode, by which its classes are told apart
+
+
 class OverlayParams(BaseModel):
     """Draw the tracks and weights of the finished job `of`."""
 
@@ -96,13 +110,14 @@ class OverlayParams(BaseModel):
     format: Literal["mp4", "png"] = "mp4"
 
 
-Params = ClassifyParams | ExampleParams | MatchParams | OverlayParams
-Kind = Literal["classify", "example", "match", "overlay"]
+Params = ClassifyParams | ExampleParams | MatchParams | OverlayParams | TimelineParams
+Kind = Literal["classify", "example", "match", "overlay", "timeline"]
 _PARAMS: dict[Kind, type[Params]] = {
     "classify": ClassifyParams,
     "example": ExampleParams,
     "match": MatchParams,
     "overlay": OverlayParams,
+    "timeline": TimelineParams,
 }
 
 
@@ -123,13 +138,17 @@ class Job(BaseModel):
     stage: str | None = None
     progress: float = 0.0  # 0 to 1
     position: int | None = None  # jobs ahead in the queue; only while queued
-    attempts: int = 0
+    attempts: int = 0  # at the turn that it is at
+    turns: int = 0  # that it has had
     created_at: float = Field(default_factory=time.time)  # seconds since the epoch
+    queued_at: float | None = None  # when its last turn ended
     started_at: float | None = None
     finished_at: float | None = None
     timings_ms: dict[str, float] = Field(default_factory=dict)
     result: dict[str, Any] | None = None
     problem: Problem | None = None
+    looking: Looking | None = None  # of a timeline, once its windows are known
+    expected_s: float | None = None  # of work that are left of it; None: nobody knows
 
     @classmethod
     def new(
@@ -182,6 +201,7 @@ class Claim(StrEnum):
     HELD = "held"  # another holder's lease runs; this delivery is surplus
     FINISHED = "finished"
     GONE = "gone"  # deleted or expired
+    PAST = "past"  # the turn that this delivery is for is over; surplus as well
     POISON = "poison"  # it has used up its attempts; it is failed now
 
 
@@ -208,7 +228,7 @@ def events_key(job_id: str) -> str:
     return f"job:{job_id}:events"
 
 
-def _key(job_id: str) -> str:
+def record_key(job_id: str) -> str:
     return f"job:{job_id}"
 
 
@@ -234,6 +254,7 @@ class JobStore:
         self._claim = redis.register_script(scripts.CLAIM)
         self._move = redis.register_script(scripts.MOVE)
         self._renew = redis.register_script(scripts.RENEW)
+        self._put_back = redis.register_script(scripts.PUT_BACK)
         self._join = redis.register_script(scripts.JOIN)
         self._lost = redis.register_script(scripts.LOST)
 
@@ -248,7 +269,7 @@ class JobStore:
         )
 
     def _keys(self, job_id: str) -> list[str]:
-        return [_key(job_id), events_key(job_id), QUEUED, RUNNING, COUNTS]
+        return [record_key(job_id), events_key(job_id), QUEUED, RUNNING, COUNTS]
 
     def create(self, job: Job, *, held: bool = False, room: Room | None = None) -> None:
         """File a new job: queued, or already finished when its answer was at hand.
@@ -270,7 +291,7 @@ class JobStore:
                 part for name, value in _fields(job).items() for part in (name, json.dumps(value))
             ]
             same = (_content_key(job.content), _content_key(job.cached_as))
-            keys += [_key(job.id), events_key(job.id), *same]
+            keys += [record_key(job.id), events_key(job.id), *same]
             args += [job.id, job.state.value, len(fields), *fields]
         wanted = sum(job.state is State.QUEUED for job in jobs)
         self._file_if_room(jobs[0].account, wanted, room, held=held, keys=keys, args=args)
@@ -329,11 +350,11 @@ class JobStore:
         """Let a held job join the queue, at its end. False when it is not to be queued (any more):
         gone, cancelled, or claimed since another process let it join.
         """
-        return bool(self._join(keys=[_key(job_id), QUEUED, ORDER], args=[job_id]))
+        return bool(self._join(keys=[record_key(job_id), QUEUED, ORDER], args=[job_id]))
 
     def get(self, job_id: str) -> Job | None:
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(_key(job_id))
+            pipe.hgetall(record_key(job_id))
             pipe.zrank(QUEUED, job_id)
             fields, rank = pipe.execute()
         if "state" not in fields:
@@ -343,8 +364,8 @@ class JobStore:
         job.position = rank if job.state is State.QUEUED else None
         return job
 
-    def claim(self, job_id: str, holder: str) -> Claim:
-        """Start an attempt, unless someone else is at it or it has had its share."""
+    def claim(self, job_id: str, holder: str, *, turn: int = 0) -> Claim:
+        """Start an attempt at a turn, unless someone else is at it or it has had its share."""
         problem = Problem(
             kind="poison",
             detail=f"the worker died or hung {self.max_attempts} times on this job; it will not "
@@ -354,13 +375,20 @@ class JobStore:
         )
         answer = self._claim(
             keys=[*self._keys(job_id), FRONT, DEAD, QUARANTINE],
-            args=[job_id, holder, self.lease_s, self.max_attempts, problem.model_dump_json()],
+            args=[
+                job_id,
+                holder,
+                self.lease_s,
+                self.max_attempts,
+                problem.model_dump_json(),
+                turn,
+            ],  # fmt: skip
         )
         return Claim(cast(str, answer))
 
     def renew(self, job_id: str, holder: str) -> bool:
         """Keep the lease. False: the job was cancelled, deleted or taken over; stop working."""
-        keys = [_key(job_id), RUNNING]
+        keys = [record_key(job_id), RUNNING]
         return bool(self._renew(keys=keys, args=[job_id, holder, self.lease_s]))
 
     def tell(self, job_id: str, *, stage: str, progress: float) -> None:
@@ -370,6 +398,31 @@ class JobStore:
     def report(self, job_id: str, holder: str, *, stage: str, progress: float) -> bool:
         """Tell how far it is. False: as for `renew`."""
         return self._change(job_id, holder, None, stage=stage, progress=round(progress, 3))
+
+    def look(
+        self, job_id: str, holder: str, looking: Looking, *, expected_s: float | None = None
+    ) -> bool:
+        """Tell how far a video has been looked through. False: as for `renew`."""
+        return self._change(
+            job_id,
+            holder,
+            None,
+            looking=looking.model_dump(mode="json"),
+            progress=round(looking.done / looking.windows, 3),
+            expected_s=None if expected_s is None else round(expected_s, 1),
+        )
+
+    def put_back(self, job_id: str, holder: str, *, timings_ms: dict[str, float]) -> int | None:
+        """End a turn: the job waits at the end of the queue. The number of the next turn, for whom
+        it is to be submitted; None when it is not this holder's.
+        """
+        keys = [record_key(job_id), events_key(job_id), QUEUED, RUNNING, ORDER]
+        args = [holder, job_id, "timings_ms", json.dumps(timings_ms)]
+        return cast(int, self._put_back(keys=keys, args=args)) or None
+
+    def turn(self, job_id: str) -> int:
+        """Which turn the job is at, or waits for."""
+        return int(cast("str | None", self.redis.hget(record_key(job_id), "turns")) or 0)
 
     def succeed(
         self, job_id: str, holder: str, *, result: dict[str, Any], timings_ms: dict[str, float]
@@ -409,7 +462,7 @@ class JobStore:
         """Forget a job. Of its `content` and `cached_as`, those that no other job holds on to."""
         names = {job.content, job.cached_as}
         with self.redis.pipeline(transaction=True) as pipe:
-            pipe.delete(_key(job.id), events_key(job.id))
+            pipe.delete(record_key(job.id), events_key(job.id))
             pipe.zrem(QUEUED, job.id)
             pipe.zrem(RUNNING, job.id)
             pipe.zrem(_pending_key(job.account), job.id)
@@ -438,9 +491,19 @@ class JobStore:
         return cast(list[str], self.redis.zrange(QUEUED, 0, limit - 1))
 
     def age_s(self, job_id: str) -> float:
-        """Seconds since the job was made; infinity when its record is gone."""
-        created = cast("str | None", self.redis.hget(_key(job_id), "created_at"))
-        return time.time() - float(created) if created else float("inf")
+        """Seconds since the job came to the queue; infinity when its record is gone."""
+        fields = cast(
+            "list[str | None]", self.redis.hmget(record_key(job_id), ["queued_at", "created_at"])
+        )
+        came = next((each for each in fields if each not in (None, "null")), None)
+        return time.time() - float(came) if came else float("inf")
+
+    def longest_wait_s(self) -> float:
+        """Age of the oldest waiting job; 0 when none waits. One without a record is as old as a
+        record becomes.
+        """
+        oldest = self.waiting(1)
+        return max(min(self.age_s(oldest[0]), self.ttl_s), 0.0) if oldest else 0.0
 
     def quarantined(self, content: str) -> bool:
         """Whether this content has killed workers before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,21 @@ from pointaction.depth.lifters import LIFTERS
 from pointaction.fewshot.heads import HEADS
 from pointaction.models.backends import BACKENDS
 from pointaction.models.catalog import Entry
+from pointaction.timelines.scorer import Scorer
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import POINTS, Choose
 from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
-from workers.process import Classes, Description, Library, Likeness, Recogniser, Report
+from pointaction.video.limits import DecodeLimits
+from workers.process import (
+    Classes,
+    Description,
+    Library,
+    Likeness,
+    Recogniser,
+    Report,
+    Viewing,
+)
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +79,7 @@ class PointAction:
         self.settings = settings
 
     def decode(self, path: Path, tracker: str, *, sha256: str) -> Clip:
-        from pointaction.video.decode import DecodeLimits, decode
+        from pointaction.video.decode import decode
 
         method = TRACKERS[tracker]
 
@@ -149,6 +159,53 @@ class PointAction:
         clips = [Features.from_bytes(each) for each in features]
         calibration = calibration_of(name, entry.episodes)
         return Taught(Learnt.learn(head, clips, labels, calibration))
+
+    def open_viewing(
+        self,
+        model: Recogniser,
+        choose: Choose,
+        tracker: Tracker,
+        lifter: Lifter | None,
+        *,
+        tracker_name: str,
+        tracks: int,
+        classes: Classes | None,
+        head: Matcher | None,
+    ) -> Viewing:
+        from pointaction.pipeline import Recogniser as Loaded
+        from pointaction.timelines.episode_scorer import EpisodeScorer
+        from pointaction.timelines.model_scorer import ModelScorer
+        from pointaction.timelines.viewer import Viewer
+
+        assert isinstance(model, Loaded)  # ours, from `load`, of what takes tracks alone
+        scorer: Scorer = ModelScorer(model)
+        if classes is not None:
+            assert isinstance(classes, Taught)
+            assert head is not None
+            scorer = EpisodeScorer(model.model.encoder, classes.classes, head.part)
+        method = TRACKERS[tracker_name]
+        return Viewer(
+            scorer=scorer,
+            tracks=tracks,
+            choose=choose,
+            tracker=tracker,
+            lifter=lifter,
+            short_side=method.short_side,
+            enlarge=method.enlarge,
+            limits=self._limits_of_videos(),
+        )
+
+    def _limits_of_videos(self) -> DecodeLimits:
+        from pointaction.video.cut import LONG
+
+        return replace(
+            LONG,
+            max_duration_s=self.settings.max_timeline_s,
+            max_side=self.settings.max_side,
+            max_fps=self.settings.max_fps,
+            memory_mb=self.settings.decode_memory_mb,
+            wall_s=self.settings.soft_time_limit_s * 0.8,
+        )
 
     def draw(
         self,

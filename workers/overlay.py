@@ -100,5 +100,7 @@ def _evidence(
         return result, tracks
     if of.kind == "classify":
         return recognise(process, of, entry, making, progress)
-    description, result = describe(process, of, entry, head_of(process, DEFAULT_HEAD), progress)
+    description, result = describe(
+        process, of, entry, head_of(process.settings, DEFAULT_HEAD), progress
+    )
     return result, description.tracks

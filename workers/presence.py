@@ -64,6 +64,21 @@ def leave(redis: Redis, worker: str) -> None:
     redis.delete(_models_key(worker), _gpu_key(worker))
 
 
+def last_seen(redis: Redis, *, ttl_s: float) -> dict[str, float]:
+    """Live worker -> seconds since it was heard of."""
+    now = _now(redis)
+    alive = cast(
+        "list[tuple[str, float]]", redis.zrangebyscore(WORKERS, now, "+inf", withscores=True)
+    )
+    return {name: max(now + ttl_s - gone, 0.0) for name, gone in alive}
+
+
+def models_of(redis: Redis, worker: str) -> list[str]:
+    """Names of what the worker has in memory."""
+    told = cast("list[str]", redis.hvals(_models_key(worker)))
+    return sorted({name for names in told for name in json.loads(names)})
+
+
 def alive_workers(redis: Redis) -> list[str]:
     """Names of the workers heard of lately."""
     return cast("list[str]", redis.zrangebyscore(WORKERS, _now(redis), "+inf"))
@@ -71,11 +86,7 @@ def alive_workers(redis: Redis) -> list[str]:
 
 def loaded_models(redis: Redis) -> set[str]:
     """Names of the models that some live worker has in memory."""
-    models: set[str] = set()
-    for worker in alive_workers(redis):
-        for names in cast("list[str]", redis.hvals(_models_key(worker))):
-            models.update(json.loads(names))
-    return models
+    return {name for worker in alive_workers(redis) for name in models_of(redis, worker)}
 
 
 def gpu_memory(redis: Redis) -> dict[str, dict[str, dict[str, int]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,6 +20,8 @@ from pointaction.depth.base import Lifter
 from pointaction.methods import Used
 from pointaction.models.backends import computed
 from pointaction.models.catalog import Entry, find
+from pointaction.timelines.plan import Plan
+from pointaction.timelines.scorer import Scores
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import Choose
 from pointaction.tracks import Tracks
@@ -90,6 +92,15 @@ class Classes(Protocol):
     def liken(self, features: bytes) -> Likeness: ...
 
 
+class Viewing(Protocol):
+    """A way to look through videos, as `pointaction.timelines.viewer.Viewer`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    def plan(self, path: Path, *, window_s: float, step_s: float, sha256: str) -> Plan: ...
+    def view(self, plan: Plan, *, since: int) -> Generator[Scores]: ...
+
+
 class Library(Protocol):
     """What a worker asks of the library. Raises pointaction.errors.PointActionError."""
 
@@ -112,6 +123,18 @@ class Library(Protocol):
     def open_lifter(self, name: str) -> Lifter: ...
     def follow(self, clip: Clip, choose: Choose, tracker: Tracker, *, report: Report) -> Tracks: ...
     def lift(self, clip: Clip, tracks: Tracks, lifter: Lifter, *, report: Report) -> Tracks: ...
+    def open_viewing(
+        self,
+        model: Recogniser,
+        choose: Choose,
+        tracker: Tracker,
+        lifter: Lifter | None,
+        *,
+        tracker_name: str,
+        tracks: int,
+        classes: Classes | None,
+        head: Matcher | None,
+    ) -> Viewing: ...
     def draw(
         self,
         path: Path,

@@ -1,6 +1,7 @@
 """The Celery app, and how a job is put in its queue. Never imports torch or the tasks.
 
-A message holds the job's id and nothing else; everything about the job is in its record.
+A message holds the job's id, and which of its turns it is for; everything about the job is in its
+record.
 """
 
 from typing import Any, Protocol
@@ -113,10 +114,11 @@ class JobQueue:
         self.app = make_app(settings)
         self.app.conf.broker_transport_options |= _PUBLISHER
 
-    def submit(self, job_id: str) -> None:
+    def submit(self, job_id: str, turn: int = 0) -> None:
         """Queue a job that has a record. QueueDown, within 2 s, when the broker is away."""
+        args = [job_id, turn] if turn else [job_id]
         try:
             with traces.span("publish", part="producer"):
-                self.app.send_task(TASK, args=[job_id], task_id=job_id, retry=False)
+                self.app.send_task(TASK, args=args, task_id=job_id, retry=False)
         except (kombu.exceptions.KombuError, redis.exceptions.RedisError, OSError) as error:
             raise QueueDown("the queue does not answer; try again in a few seconds") from error

@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from redis import Redis
 
+from pointaction.methods import Used
 from pointaction.predictions import best
+from pointaction.timelines.timeline import VERSION as TIMELINE_VERSION
+from pointaction.timelines.timeline import Timeline
 from pointaction.version import PIPELINE_VERSION
+from workers.jobs import TimelineParams
 from workers.making import Making
 from workers.redis import connect_bytes
 from workers.settings import Settings
@@ -44,6 +48,16 @@ def tracks_key(content: str, making: Making) -> str:
 def followed_key(content: str, making: Making) -> str:
     """Key of whichever tracks one tracker has made of one upload: the same whatever the depth."""
     return _digest("followed", content, asdict(making) | {"depth": None})
+
+
+def timeline_key(
+    content: str, making: Making, params: TimelineParams, *, answered_by: str, head: Used | None
+) -> str:
+    """Key of the scores of all windows of one video, by a model or the classes of an episode."""
+    asked = params.model_dump(include={"tracks", "window_s", "step_s", "episode", "examples"})
+    by = {"model": answered_by, "head": head and head.to_json()}
+    question = asdict(making) | asked | by
+    return _digest("timeline", content, question, PIPELINE_VERSION, TIMELINE_VERSION)
 
 
 def _digest(*parts: str | dict[str, Any]) -> str:
@@ -214,4 +228,18 @@ def seen(job_id: str, result: CachedResult, *, attention: bool) -> dict[str, Any
         "notes": result.notes,
         "attention": link if attention else None,
         "timings_ms": result.timings_ms,
+    }
+
+
+def timeline_answer(job_id: str, found: Timeline, *, cached: bool) -> dict[str, Any]:
+    """The `TimelineFound` of the HTTP contract, as plain JSON values."""
+    return {
+        "job": job_id,
+        **found.made,
+        "window_s": round(found.window_s, 4),
+        "step_s": round(found.step_s, 4),
+        "windows": found.windows,
+        "labels": list(found.labels),
+        "href": f"/jobs/{job_id}/segments",
+        "cached": cached,
     }

@@ -86,6 +86,8 @@ if state ~= '"queued"' and state ~= '"running"' then
 end
 local lease = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or '0')
 if state == '"running"' and lease > now then return 'held' end
+local turns = redis.call('HGET', KEYS[1], 'turns') or '0'
+if turns ~= ARGV[6] then return 'past' end
 local attempts = tonumber(redis.call('HGET', KEYS[1], 'attempts'))
 local order = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if order and tonumber(order) > tonumber(redis.call('GET', KEYS[6]) or '0') then
@@ -106,7 +108,8 @@ if attempts >= tonumber(ARGV[4]) then
 end
 redis.call('ZADD', KEYS[4], string.format('%.6f', now + ARGV[3]), ARGV[1])
 redis.call('HSET', KEYS[1], 'state', '"running"', 'holder', ARGV[2], 'attempts', attempts + 1,
-           'started_at', string.format('%.6f', now), 'stage', 'null', 'progress', '0')
+           'started_at', string.format('%.6f', now))
+if turns == '0' then redis.call('HSET', KEYS[1], 'stage', 'null', 'progress', '0') end
 redis.call('HINCRBY', KEYS[5], 'running', 1)
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 256, '*', 'state', 'running')
 redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
@@ -132,6 +135,21 @@ end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 256, '*', 'state', ARGV[3])
 redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
 return 1
+"""
+
+# What a job has found in its turn was filed before. Attempts are counted anew, because there was
+# progress. KEYS: its record and events, queued, running, order. ARGV: holder, id, then fields.
+PUT_BACK = f"""{NOW}
+if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
+if redis.call('HGET', KEYS[1], 'state') ~= '"running"' then return 0 end
+redis.call('HSET', KEYS[1], 'state', '"queued"', 'holder', '', 'attempts', '0',
+           'queued_at', string.format('%.6f', now), unpack(ARGV, 3))
+local turns = redis.call('HINCRBY', KEYS[1], 'turns', 1)
+redis.call('ZREM', KEYS[4], ARGV[2])
+redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[5]), ARGV[2])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 256, '*', 'state', 'queued')
+redis.call('EXPIRE', KEYS[2], redis.call('TTL', KEYS[1]))
+return turns
 """
 
 RENEW = f"""{NOW}

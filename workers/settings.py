@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_duration_s: float = 60.0
     max_side: int = 4096
     max_fps: float = 480.0
+    max_timeline_s: float = 6 * 3600  # of a video that is looked through for a timeline
+    turn_s: float = 45.0  # of a timeline, then others go first; at most half the soft limit
     decode_memory_mb: int = 1024
     decode_cpu_s: int = 20
 

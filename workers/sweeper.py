@@ -105,7 +105,7 @@ class Sweeper:
     def _deliver_again(self, job_id: str, why: str) -> None:
         if self._first(f"redelivered:{job_id}", self.settings.lease_s):
             log.warning("job delivered again", job=job_id, why=why)
-            self.queue.submit(job_id)
+            self.queue.submit(job_id, self.jobs.turn(job_id))
 
     def _first(self, key: str, seconds: float) -> bool:
         """Whether this worker is the first of all to ask, in so many seconds."""

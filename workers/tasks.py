@@ -23,6 +23,7 @@ from workers.process import Process, new_holder
 from workers.progress import Cancelled, Lease, Progress
 from workers.queue import TASK
 from workers.stats import Counter
+from workers.timelines import TurnOver, timeline
 
 log = logger(__name__)
 Answer = TypeVar("Answer")
@@ -32,6 +33,13 @@ _WORK: dict[str, Callable[[Process, Job, Progress], dict[str, Any]]] = {
     "example": example,
     "match": match,
     "overlay": overlay,
+    "timeline": timeline,
+}
+_OVER_TIME = {
+    "clip": "the job took longer than the {limit} s it may; send a shorter or smaller clip",
+    "timeline": "one turn at the video took longer than the {limit} s it may; ask for fewer tracks "
+    "or another tracker, or send a smaller video, and an AVI as an MP4, which can be read from the "
+    "middle",
 }
 _INSIST_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # pauses before the outcome is given up
 
@@ -40,14 +48,14 @@ def install(app: Celery, process: Callable[[], Process]) -> None:
     """Give the app its task. `process` is first called in a pool process, by its first job."""
 
     @app.task(name=TASK)
-    def run(job_id: str) -> None:
-        run_job(process(), job_id)
+    def run(job_id: str, turn: int = 0) -> None:
+        run_job(process(), job_id, turn)
 
 
-def run_job(process: Process, job_id: str) -> None:
+def run_job(process: Process, job_id: str, turn: int = 0) -> None:
     """Claim the job, do its work, file its outcome. A delivery that is surplus does nothing."""
     holder = new_holder()
-    claim = process.jobs.claim(job_id, holder)
+    claim = process.jobs.claim(job_id, holder, turn=turn)
     job = process.jobs.get(job_id) if claim is Claim.MINE else None
     if job is None:
         log.info("delivery dropped", job=job_id, claim=claim.value)
@@ -81,13 +89,15 @@ def _work(process: Process, job: Job, progress: Progress) -> None:
         result = _WORK[job.kind](process, job, progress)
     except Cancelled:
         log.info("job dropped: cancelled, deleted or taken over")
+    except TurnOver:
+        _put_back(process, job, progress)
     except redis.RedisError:
         # Its outcome could not be filed either. The lease ends, and the job is delivered again.
         raise
     except SoftTimeLimitExceeded:
         limit = process.settings.soft_time_limit_s
-        detail = f"the job took longer than the {limit} s it may; send a shorter or smaller clip"
-        _fail(process, job, progress, Problem(kind="time-limit", detail=detail, limit=limit))
+        what = _OVER_TIME["timeline" if job.kind == "timeline" else "clip"].format(limit=limit)
+        _fail(process, job, progress, Problem(kind="time-limit", detail=what, limit=limit))
     except PointActionError as error:
         problem = Problem(kind=error.kind, detail=str(error), limit=error.limit, value=error.value)
         _fail(process, job, progress, problem)
@@ -97,6 +107,21 @@ def _work(process: Process, job: Job, progress: Progress) -> None:
         _fail(process, job, progress, Problem(kind="internal", detail=detail))
     else:
         _succeed(process, job, progress, result)
+
+
+def _put_back(process: Process, job: Job, progress: Progress) -> None:
+    """End the turn: the job waits at the end of the queue for its next one."""
+    timings = _timings(job, progress)
+    holder = progress.lease.holder
+    turn = _insist(lambda: process.jobs.put_back(job.id, holder, timings_ms=timings))
+    if turn is None:
+        log.info("turn dropped: the job is not ours")
+        return
+    log.info("turn over", turn=turn, **timings)
+    try:
+        process.queue.submit(job.id, turn)
+    except QueueDown as error:  # the sweeper delivers what waits without a message
+        log.warning("the next turn was not submitted", error=str(error))
 
 
 def _succeed(process: Process, job: Job, progress: Progress, result: dict[str, Any]) -> None:
@@ -123,14 +148,18 @@ def _fail(process: Process, job: Job, progress: Progress, problem: Problem) -> N
 
 
 def _timings(job: Job, progress: Progress) -> dict[str, float]:
-    """Milliseconds per stage, the wait for this attempt before them."""
+    """Milliseconds per stage, the wait for this attempt before them; those of earlier turns too."""
     progress.enter("")
-    return {"queue": round(_waited_s(job) * 1000, 2), **progress.timings_ms}
+    timings = dict(job.timings_ms)
+    for stage, ms in {"queue": _waited_s(job) * 1000, **progress.timings_ms}.items():
+        timings[stage] = round(timings.get(stage, 0) + ms, 2)
+    return timings
 
 
 def _waited_s(job: Job) -> float:
     """For this attempt; never negative, though the clocks of machines differ."""
-    return max((job.started_at or job.created_at) - job.created_at, 0.0)
+    came = job.queued_at or job.created_at
+    return max((job.started_at or came) - came, 0.0)
 
 
 def _count(process: Process, job: Job, outcome: str) -> str:

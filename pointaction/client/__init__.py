@@ -10,6 +10,9 @@
         episode = client.create_episode({"wave": ["w1.mp4", "w2.mp4"], "nod": ["n1.mp4"]})
         print(episode.classify("who.mp4").best.label)
 
+        for found in client.timeline("long.mp4").job.segments(0.4).segments:
+            print(found.start_s, found.end_s, found.label)
+
 A clip is a path, bytes, or `Tracks`, of which no picture is sent. It needs httpx and
 numpy, not torch. Every error is a `PointActionError`: see `pointaction.client.problems`.
 """
@@ -33,7 +36,10 @@ from pointaction.client.records import (
     ModelUsed,
     Near,
     Prediction,
+    Segment,
+    Segments,
     Settled,
+    TimelineFound,
     Used,
 )
 from pointaction.client.synchronous import Client, Episode, Job
@@ -63,7 +69,10 @@ __all__ = [
     "OutOfPatience",
     "Prediction",
     "Problem",
+    "Segment",
+    "Segments",
     "Settled",
+    "TimelineFound",
     "Unreachable",
     "Used",
 ]

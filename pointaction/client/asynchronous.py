@@ -17,6 +17,7 @@ from pointaction.client.conversation import (
     JobProgress,
     SeenBy,
     Shown,
+    Windows,
 )
 from pointaction.client.records import (
     Attention,
@@ -26,8 +27,10 @@ from pointaction.client.records import (
     EpisodeState,
     Health,
     JobState,
+    Segments,
+    TimelineFound,
 )
-from pointaction.client.sources import Clip, Teaching
+from pointaction.client.sources import Clip, Teaching, Video
 from pointaction.client.steps import Call, Outcome, Pause, Steps
 from pointaction.tracks import Tracks
 
@@ -60,6 +63,22 @@ class AsyncClient:
     async def submit(self, clip: Clip, **asked: Unpack[Asked]) -> "AsyncJob":
         """The same without waiting: the job that will have the answer."""
         return await self._run(self._talk.submit(clip, asked))
+
+    async def timeline(
+        self, video: Video, *, progress: JobProgress | None = None, **asked: Unpack[Windows]
+    ) -> TimelineFound["AsyncJob"]:
+        """What is done when in a video of up to hours, once it has been looked through.
+
+        `answer.job.segments(threshold)` says it, whatever the threshold. `progress` is given the
+        job's state at every change, and `patience_s` begins anew with everything looked at. `asked`
+        is model, or an episode's id, points, tracker, depth, tracks, window_s, step_s and
+        callback_url, as POST /timelines has them.
+        """
+        return await self._run(self._talk.timeline(video, asked, progress))
+
+    async def submit_timeline(self, video: Video, **asked: Unpack[Windows]) -> "AsyncJob":
+        """The same without waiting: the job, whose `segments` grow meanwhile."""
+        return await self._run(self._talk.submit_timeline(video, asked))
 
     def job(self, id: str) -> "AsyncJob":
         """A job by its id; nothing is asked yet."""
@@ -149,9 +168,27 @@ class AsyncJob:
         """Its answer; an EpisodeClassification where an episode was asked."""
         return await self._client._run(self._client._talk.wait(self.id, progress))
 
+    async def wait_timeline(
+        self, *, progress: JobProgress | None = None
+    ) -> TimelineFound["AsyncJob"]:
+        """The same of a job that looks through a long video."""
+        return await self._client._run(self._client._talk.wait_timeline(self.id, progress))
+
     async def end(self) -> None:
         """Cancel it; of one that has finished, delete the data."""
         await self._client._run(self._client._talk.end(self.id))
+
+    async def segments(self, threshold: float = 0.5) -> Segments:
+        """Of a timeline: when what is done, as far as the video has been looked through."""
+        return await self._client._run(self._client._talk.segments(self.id, threshold))
+
+    async def save_segments(self, target: str | Path, threshold: float = 0.5) -> None:
+        """The same to a file, whose name ends with .json, .csv, .vtt or .eaf (ELAN)."""
+        await self._client._run(self._client._talk.save_segments(self.id, target, threshold))
+
+    async def clip(self) -> bytes:
+        """What was sent, as long as it is kept; not where it was tracks."""
+        return await self._client._run(self._client._talk.clip(self.id))
 
     async def attention(self) -> Attention:
         """Where the model looked, as arrays."""
@@ -204,6 +241,10 @@ class AsyncEpisode:
     async def wait(self, *, progress: EpisodeProgress | None = None) -> EpisodeState:
         """The same, once no example is pending."""
         return await self._client._run(self._client._talk.described(self.id, progress))
+
+    async def rename(self, name: str) -> EpisodeState:
+        """Give it another name."""
+        return await self._client._run(self._client._talk.rename_episode(self.id, name))
 
     async def remove(self, example: str) -> None:
         """Take an example out, by its id."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
 from urllib.parse import quote
 
+from pointaction.choices import chosen
 from pointaction.client.events import EventReader
 from pointaction.client.problems import OutOfPatience, Problem, Unreachable
 from pointaction.client.reading import parse, read
@@ -22,11 +23,14 @@ from pointaction.client.records import (
     Health,
     J,
     JobState,
+    Segments,
+    TimelineFound,
 )
 from pointaction.client.sources import (
     Clip,
     Sample,
     Teaching,
+    Video,
     file_part,
     portions,
     samples_of,
@@ -45,10 +49,12 @@ _EPISODE_POLL_S = 0.5
 _HEARTBEATS_S = 30.0  # three of a server's heartbeats
 _SILENT = 2  # connections without an event, after which a job is asked for instead
 
-A = TypeVar("A", bound=Classification[Any])
+A = TypeVar("A", bound=Classification[Any] | TimelineFound[Any])
 JobProgress: TypeAlias = Callable[[JobState], object]
 EpisodeProgress: TypeAlias = Callable[[EpisodeState], object]
 Format: TypeAlias = Literal["mp4", "png"]
+SegmentsFormat: TypeAlias = Literal["json", "csv", "vtt", "eaf"]
+_FORMATS: dict[str, SegmentsFormat] = {"json": "json", "csv": "csv", "vtt": "vtt", "eaf": "eaf"}
 Fields: TypeAlias = Mapping[str, object]  # of a form: texts, numbers, booleans; None: left out
 
 
@@ -71,6 +77,16 @@ class Shown(TypedDict, total=False):
 
 class Asked(SeenBy, Shown, total=False):
     """What goes with a clip."""
+
+
+class Windows(SeenBy, total=False):
+    """How a long video is looked through; with an `episode` nothing of SeenBy."""
+
+    episode: str | None  # an id: its classes are looked for, in the place of a model's labels
+    tracks: int | None  # points of each window, 256
+    window_s: float | None  # that are looked at together, 3
+    step_s: float | None  # from one window to the next, 1
+    callback_url: str | None  # told of the job's end
 
 
 class Conversation(Generic[J]):
@@ -97,6 +113,16 @@ class Conversation(Generic[J]):
         answer = yield from self._send("/classify", clip, asked, wait=False)
         return self._job_of(answer)
 
+    def timeline(
+        self, video: Video, asked: Fields, progress: JobProgress | None
+    ) -> Steps[TimelineFound[J]]:
+        """The end of looking through a video, awaited."""
+        return (yield from self._question("/timelines", video, asked, progress, TimelineFound))
+
+    def submit_timeline(self, video: Video, asked: Fields) -> Steps[J]:
+        answer = yield from self._send("/timelines", video, asked, wait=False)
+        return self._job_of(answer)
+
     def models(self) -> Steps[list[CatalogueEntry]]:
         answer = yield from self._ask(Call(method="GET", path="/models"))
         return [read(CatalogueEntry, each) for each in answer.json()]
@@ -119,6 +145,24 @@ class Conversation(Generic[J]):
         if state.kind == "match":
             return self._result(state, EpisodeClassification)
         return self._result(state, Classification)
+
+    def wait_timeline(self, id: str, progress: JobProgress | None) -> Steps[TimelineFound[J]]:
+        """The same for a job that looks through a video."""
+        state = yield from self._finished(id, progress)
+        return self._result(state, TimelineFound)
+
+    def segments(self, id: str, threshold: float) -> Steps[Segments]:
+        return read(Segments, (yield from self._segments(id, threshold, "json")).json())
+
+    def save_segments(self, id: str, target: str | Path, threshold: float) -> Steps[None]:
+        """The format is what the name of the target ends with."""
+        target = Path(target)
+        format = chosen(target.suffix.removeprefix("."), _FORMATS)
+        answer = yield from self._segments(id, threshold, format)
+        target.write_bytes(answer.body)
+
+    def clip(self, id: str) -> Steps[bytes]:
+        return (yield from self._ask(Call(method="GET", path=_path("jobs", id, "clip")))).body
 
     def end(self, id: str) -> Steps[None]:
         """Cancel it, or delete the data of one that has finished: sent twice it might do both."""
@@ -214,6 +258,10 @@ class Conversation(Generic[J]):
         answer = yield from self._send(_path("episodes", id, "classify"), clip, asked, wait=False)
         return self._job_of(answer)
 
+    def rename_episode(self, id: str, name: str) -> Steps[EpisodeState]:
+        call = Call(method="PATCH", path=_path("episodes", id), json={"name": name})
+        return read(EpisodeState, (yield from self._ask(call)).json())
+
     def remove_example(self, id: str, example: str) -> Steps[None]:
         path = _path("episodes", id, "support", example)
         yield from self._ask(Call(method="DELETE", path=path, repeatable=False))
@@ -233,11 +281,17 @@ class Conversation(Generic[J]):
         state = yield from self._finished(read(JobState, answer.json()).id, progress)
         return self._result(state, kind)
 
+    def _segments(self, id: str, threshold: float, format: SegmentsFormat) -> Steps[Answer]:
+        params = {"threshold": str(threshold), "format": format}
+        path = _path("jobs", id, "segments")
+        return (yield from self._ask(Call(method="GET", path=path, params=params)))
+
     def _send(self, where: str, clip: Clip, asked: Fields, *, wait: bool) -> Steps[Answer]:
         wait_s = int(min(_WAIT_S, self.patience_s)) if wait else 0
         headers = _once() | {"Prefer": f"wait={wait_s}"}
         with ExitStack() as opened:
-            form = [*_texts(asked), file_part(clip, opened)]
+            part = "clip" if where == "/timelines" else None  # which takes nothing else
+            form = [*_texts(asked), file_part(clip, opened, part=part)]
             call = Call(method="POST", path=where, headers=headers, form=form)
             return (yield from self._ask(call))
 
@@ -250,7 +304,7 @@ class Conversation(Generic[J]):
     def _job_of(self, answer: Answer) -> J:
         """Of an answer, or of a job that has none yet."""
         if answer.status == 200:
-            return self._record(answer.json(), Classification).job
+            return self.job(str(answer.json()["job"]))
         return self.job(read(JobState, answer.json()).id)
 
     def _result(self, state: JobState, kind: type[A]) -> A:
@@ -258,8 +312,11 @@ class Conversation(Generic[J]):
             raise Problem.cancelled(state.id)
         if state.problem is not None:
             raise Problem.of_job(state.problem)
-        if state.result is None or "predictions" not in state.result:
-            raise InputError(f"job {state.id} classifies nothing; it is of the kind {state.kind}")
+        has, lacks = "predictions", "classifies nothing"
+        if kind is TimelineFound:
+            has, lacks = "windows", "makes no timeline"
+        if state.result is None or has not in state.result:
+            raise InputError(f"job {state.id} {lacks}; it is of the kind {state.kind}")
         return self._record(state.result, kind)
 
     def _record(self, document: Mapping[str, Any], kind: type[A]) -> A:
@@ -267,13 +324,15 @@ class Conversation(Generic[J]):
         return replace(found, job=self.job(str(found.job)), document=document)
 
     def _finished(self, id: str, progress: JobProgress | None) -> Steps[JobState]:
-        """The job's final state; each state before it is told of as it comes."""
-        end = self._deadline()
-        following = _Following(progress, end)
+        """The job's final state; each state before it is told of as it comes.
+
+        Of a timeline, patience begins anew with whatever has been looked at.
+        """
+        following = _Following(progress, self._deadline)
         state = yield from self._followed(id, following)
         while not (state and state.finished):
-            self._expect_time(end, f"job {id} has not finished", job=id)
-            state = yield from self._state(id, end)
+            self._expect_time(following.end, f"job {id} has not finished", job=id)
+            state = yield from self._state(id, following.end)
             following.hear(state)
             if not state.finished:
                 yield Pause(_POLL_S)
@@ -359,11 +418,12 @@ class Conversation(Generic[J]):
 class _Following:
     """What has been heard of a job over all connections."""
 
-    def __init__(self, progress: JobProgress | None, end: Deadline) -> None:
+    def __init__(self, progress: JobProgress | None, patience: Callable[[], Deadline]) -> None:
         self.state: JobState | None = None
         self.heard = 0
+        self.end = patience()
+        self._patience = patience
         self._progress = progress
-        self._end = end
         self._last_id = ""
 
     @property
@@ -374,12 +434,12 @@ class _Following:
     @property
     def silence_s(self) -> float:
         """How long to listen to nothing."""
-        return min(_HEARTBEATS_S, max(self._end.left_s, _LEAST_PAUSE_S))
+        return min(_HEARTBEATS_S, max(self.end.left_s, _LEAST_PAUSE_S))
 
     @property
     def enough(self) -> bool:
         """Whether nothing can follow, or nobody waits for it."""
-        return self._end.over or (self.state is not None and self.state.finished)
+        return self.end.over or (self.state is not None and self.state.finished)
 
     def listener(self) -> Callable[[bytes], bool]:
         """For one connection: half an event of another one is not gone on with."""
@@ -396,6 +456,9 @@ class _Following:
     def hear(self, state: JobState) -> None:
         self.heard += 1
         if state != self.state:
+            gained = self.state is None or state.progress > self.state.progress
+            if state.kind == "timeline" and gained:
+                self.end = self._patience()
             self.state = state
             if self._progress:
                 self._progress(state)

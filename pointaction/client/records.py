@@ -131,11 +131,58 @@ class EpisodeClassification(Classification[J]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineFound(Generic[J]):
+    """A long video has been looked through. `job.segments()` says what is done when in it."""
+
+    job: J
+    clip: ClipFacts
+    model: ModelUsed
+    labels: tuple[str, ...]  # what was looked for
+    windows: int
+    window_s: float
+    step_s: float
+    tracks: int  # points of each window
+    points: Used
+    tracker: Used
+    depth: Used
+    episode: str | None = None  # whose classes were looked for; None: the model's labels
+    head: Used | None = None  # by which they were compared
+    notes: tuple[str, ...] = ()  # what to bear in mind, in plain words
+    timings_ms: Mapping[str, float] = field(default_factory=dict)  # per stage
+    cached: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)  # the answer as it came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Something that is done for a while."""
+
+    start_s: float  # since the first frame
+    end_s: float
+    label: str
+    score: float  # of the window in it that is surest, 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segments:
+    """When what is done in a video, as far as it has been looked through."""
+
+    job: str
+    complete: bool  # whether that is all of it
+    until_s: float  # how far it is
+    duration_s: float | None  # of the video; None: not known yet
+    threshold: float
+    expected_s: float | None  # of work that are left; None: nobody knows
+    labels: tuple[str, ...]  # those with segments
+    segments: tuple[Segment, ...]  # in the order of their starts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
     """A job as it is now."""
 
     id: str
-    kind: str  # classify, match, example or overlay
+    kind: str  # classify, match, example, overlay or timeline
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     stage: str | None  # what the worker is at: decode, track, lift, ...
     progress: float  # 0 to 1
@@ -147,6 +194,7 @@ class JobState:
     timings_ms: Mapping[str, float]
     result: Mapping[str, Any] | None
     problem: Mapping[str, Any] | None
+    expected_s: float | None = None  # of work that are left of a timeline; None: nobody knows
 
     @property
     def finished(self) -> bool:

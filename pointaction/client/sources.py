@@ -24,7 +24,8 @@ class HasId(Protocol):
     def id(self) -> str: ...
 
 
-Clip: TypeAlias = str | Path | bytes | Tracks
+Video: TypeAlias = str | Path | bytes
+Clip: TypeAlias = Video | Tracks
 Source: TypeAlias = Clip | HasId  # of an example
 Teaching: TypeAlias = Mapping[str, Iterable[Source]]  # label -> examples
 

@@ -26,6 +26,7 @@ class Call:
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Sequence[Part] = ()
+    json: Any = None  # the body, where that is no form
     takes: frozenset[int] = frozenset({200, 201, 202, 204})  # what is no problem
     repeatable: bool = True  # whether it does once what it is sent for, however often it comes
     silence_s: float = 60.0  # after which the server is taken to be gone

@@ -24,6 +24,7 @@ def request(call: Call) -> dict[str, Any]:
         "params": dict(call.params),
         "headers": dict(call.headers),
         "files": list(call.form) or None,  # texts too, so that it always is multipart
+        "json": call.json,
         "timeout": httpx.Timeout(call.silence_s, connect=10.0),
     }
 

@@ -1,5 +1,6 @@
 """`pointaction timeline`: what is done when in a long video, in this process."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 
 if TYPE_CHECKING:
+    from pointaction.client.conversation import Windows
     from pointaction.timelines.local import LocalTimelines
     from pointaction.timelines.segments import Segment
     from pointaction.timelines.timeline import Timeline
@@ -64,6 +66,12 @@ def timeline(
     device: Device = "cpu",
     precision: Rounding = "float32",
     store: Store = DEFAULT_STORE,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Let the server at this address look; --episode is then the id of one there."
+        ),
+    ] = None,
 ) -> None:
     """Say what is done when in a video, hours of it if need be."""
     from pointaction.timelines.local import LocalTimelines
@@ -72,6 +80,12 @@ def timeline(
 
     _check(output)
     rule = Rule(threshold=threshold)  # tells at once of a threshold that is none
+    if server is not None:
+        asked: Windows = {"tracks": tracks, "window_s": window, "step_s": step}
+        by: Windows = {"model": model, "points": points, "tracker": tracker, "depth": depth}
+        asked |= {"episode": str(episode)} if episode else by
+        _ask(server, video, output, threshold, asked)
+        return
     if video.suffix == _SAVED:
         found = Timeline.load(video)
     else:
@@ -91,7 +105,7 @@ def timeline(
     for path in output:
         _write(found, segments, path)
     for each in segments:
-        out.print(f"{each.start:8.1f} s  {each.end:8.1f} s  {each.score:4.0%}  {plain(each.label)}")
+        _show(each.start, each.end, each.score, each.label)
     err.print(f"{len(segments)} segments in {span(found.duration_s)}")
 
 
@@ -103,6 +117,32 @@ def _check(output: Sequence[Path]) -> None:
         chosen(path.suffix.removeprefix("."), FORMATS | {_SAVED.removeprefix("."): None})
         if not path.resolve().parent.is_dir():
             raise InputError(f"there is no folder {path.resolve().parent}; make it first")
+
+
+def _ask(
+    server: str, video: Path, output: Sequence[Path], threshold: float, asked: "Windows"
+) -> None:
+    """The same by a server."""
+    from pointaction.client import Client
+    from pointaction.progress import counting
+
+    if any(path.suffix == _SAVED for path in output):
+        raise InputError("a server keeps the scores; ask it again for other thresholds")
+    with Client(server, os.environ.get("POINTACTION_API_KEY")) as client:
+        with counting("percent") as count:
+            job = client.timeline(
+                video, progress=lambda state: count(round(100 * state.progress), 100), **asked
+            ).job
+        found = job.segments(threshold)
+        for path in output:
+            job.save_segments(path, threshold)
+    for each in found.segments:
+        _show(each.start_s, each.end_s, each.score, each.label)
+    err.print(f"{len(found.segments)} segments in {span(found.until_s)}")
+
+
+def _show(start_s: float, end_s: float, score: float, label: str) -> None:
+    out.print(f"{start_s:8.1f} s  {end_s:8.1f} s  {score:4.0%}  {plain(label)}")
 
 
 def _taught(opened: "LocalTimelines", folder: Path, head: str) -> "LocalTimelines":

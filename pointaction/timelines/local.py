@@ -20,8 +20,9 @@ from pointaction.pipeline import Recogniser, lift, track_clip
 from pointaction.recognisers import open_recogniser
 from pointaction.timelines.episode_scorer import EpisodeScorer
 from pointaction.timelines.model_scorer import ModelScorer
+from pointaction.timelines.plan import Plan
 from pointaction.timelines.timeline import Timeline
-from pointaction.timelines.viewer import TRACKS, Plan, Viewer
+from pointaction.timelines.viewer import TRACKS, Viewer
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 from pointaction.tracks import Tracks

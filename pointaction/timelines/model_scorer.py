@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
-from pointaction.errors import InputError
 from pointaction.models.views import answer
 from pointaction.pipeline import Recogniser, inputs
 from pointaction.recognition import AnyRecogniser
-from pointaction.timelines.scorer import Scores
+from pointaction.timelines.scorer import Scores, expect_tracks_alone
 from pointaction.tracks import Tracks
 
 
@@ -21,12 +20,8 @@ class ModelScorer:
     @classmethod
     def of(cls, recogniser: AnyRecogniser) -> "ModelScorer":
         """InputError for a model that looks at pixels."""
-        if not isinstance(recogniser, Recogniser):
-            raise InputError(
-                f"timelines are made of how points move, and {recogniser.entry.name} looks at "
-                "pixels; choose a model that takes tracks alone",
-                value=recogniser.entry.name,
-            )
+        expect_tracks_alone(recogniser.entry)
+        assert isinstance(recogniser, Recogniser)  # of what takes tracks alone
         return cls(recogniser)
 
     @property

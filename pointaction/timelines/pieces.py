@@ -36,17 +36,25 @@ def piece_count(windows: Windows) -> int:
 
 
 def pieces(
-    frames: Iterator[NDArray[np.uint8]], windows: Windows, *, sha256: str, source: Source
+    frames: Iterator[NDArray[np.uint8]],
+    windows: Windows,
+    *,
+    sha256: str,
+    source: Source,
+    since: int = 0,
 ) -> Iterator[Piece]:
     """The pieces of a video from its frames (H, W, 3) on the windows' clock, in order.
 
     Together they hold every window once. Those of the next piece that begin before this one ends
-    are in both; of the frames no more than one piece is held.
+    are in both; of the frames no more than one piece is held. `since` is a window that a piece
+    begins with: its frames and those of the pieces before it are left out.
     """
     held: list[NDArray[np.uint8]] = []
-    reached = 0  # frames that were taken
+    reached = since * windows.step  # frames that were taken
     together = per_piece(windows)
-    for first in range(0, windows.count, together):
+    if since % together:
+        raise ValueError(f"pieces begin with every {together}th window, got {since}")
+    for first in range(since, windows.count, together):
         inside = range(first, min(first + together, windows.count))
         begin = first * windows.step
         end = inside[-1] * windows.step + windows.frames

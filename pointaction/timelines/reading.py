@@ -1,8 +1,9 @@
 """The frames of a long video in their order, decoded once, in a confined process.
 
 `decode` reads all packets of a file before it decodes a piece of it, so that many pieces would cost
-the square of a video's length. Here one process goes through the file once, with as little of it
-in memory, and waits where nobody takes its frames.
+the square of a video's length. Here `survey` reads them once, and `reading` goes through the file
+from there or from any frame on, with as little of it in memory, and waits where nobody takes its
+frames.
 
 Shapes:  T frames   H, W pixels
 """
@@ -11,27 +12,31 @@ import atexit
 import json
 import math
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointaction.errors import DecoderFailure, PointActionError, UnsupportedClip
+from pointaction.clip import Source
+from pointaction.errors import DecoderFailure, PointActionError
 from pointaction.timelines.reading_child import HEAD_BYTES
-from pointaction.video.container import HEAD_BYTES as SNIFFED
-from pointaction.video.container import sniff
 from pointaction.video.cut import LONG
-from pointaction.video.limits import LONGEST_SIDE
+from pointaction.video.decode import container_of
+from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
 from pointaction.video.sandbox import Sandbox
+from pointaction.video.stamps import Stamps
 
 _CHILD = ("-m", "pointaction.timelines.reading_child")
 _WEEK_S = 7 * 86_400.0  # reading waits for whoever looks at the frames; only computing is limited
+_LAST_WORD_S = 5.0
+_GLANCE_S = 0.1
 _idle: list[Sandbox] = []  # helpers between two videos; each costs 0.3 s to start
 
 
@@ -43,35 +48,64 @@ class Wanted:
     end_s: float
     short_side: int  # pixels, as for `decode`
     enlarge: bool = True
+    since: int = 0  # the first of the T that is wanted
+    stamps: Stamps | None = None  # of the same file; None: its packets are read first
+
+
+class Surveyed(NamedTuple):
+    source: Source
+    stamps: Stamps | None  # None: frames carry no time of their own
+
+
+def survey(path: Path, limits: DecodeLimits = LONG) -> Surveyed:
+    """What a video file holds, at the cost of its packets and a few frames.
+
+    Raises what `decode` does, also where the file as a whole is not as the limits want it.
+    """
+    wanted = Wanted(frames=2, end_s=_GLANCE_S, short_side=16)
+    with _opened(path, wanted, limits, wall_s=limits.wall_s) as (frames, talk):
+        for _ in frames:
+            pass
+    return _believable(talk.answer)
 
 
 @contextmanager
-def reading(path: Path, wanted: Wanted) -> Iterator[Iterator[NDArray[np.uint8]]]:
+def reading(
+    path: Path, wanted: Wanted, limits: DecodeLimits = LONG
+) -> Iterator[Iterator[NDArray[np.uint8]]]:
     """The T frames (H, W, 3) RGB of a video file, one by one; to be left when enough are seen.
 
-    Raises, here or at any frame, what `decode` does, with the limits of `cut.LONG`, save that
-    decoding may take as long as the video lasts, twice.
+    From frame `since` on they are those that a reading from the first one gives. Raises, here or at
+    any frame, what `decode` does, save that decoding may take as long as the video lasts, twice.
     """
+    with _opened(path, wanted, limits, wall_s=_WEEK_S) as (frames, _):
+        yield frames
+
+
+@contextmanager
+def _opened(
+    path: Path, wanted: Wanted, limits: DecodeLimits, *, wall_s: float
+) -> "Iterator[tuple[Iterator[NDArray[np.uint8]], _Talk]]":
     with path.open("rb", buffering=0) as clip:
-        container = sniff(clip.read(SNIFFED))
-        if container is None:
-            raise UnsupportedClip(f"{path.name} is not a video file in a container read here")
+        container = container_of(clip, limits)
         clip.seek(0)
         sandbox = _idle.pop() if _idle else Sandbox(_CHILD)
         sandbox.start()
         out, into = os.pipe()
-        talk = _Talk(sandbox, clip, into, container, wanted)
+        cpu_s = limits.cpu_s + math.ceil(2 * wanted.end_s)
+        limits = replace(limits, cpu_s=cpu_s, wall_s=wall_s)
+        talk = _Talk(sandbox, clip, into, container, wanted, limits)
         # Whoever leaves without closing: the helper ends at once when nobody can read any more.
         # Registered after the sandbox's own, so that this one comes first.
         frames = FileIO(out)
         atexit.register(frames.close)
         try:
             talk.start()
-            yield _frames(frames, talk, wanted)
+            yield _frames(frames, talk, wanted), talk
         finally:
             atexit.unregister(frames.close)
             frames.close()
-            talk.join()
+            talk.end()
             _idle.append(sandbox)
 
 
@@ -79,7 +113,13 @@ class _Talk(threading.Thread):
     """Waits for the helper's last word while others read its frames."""
 
     def __init__(
-        self, sandbox: Sandbox, clip: FileIO, into: int, container: str, wanted: Wanted
+        self,
+        sandbox: Sandbox,
+        clip: FileIO,
+        into: int,
+        container: str,
+        wanted: Wanted,
+        limits: DecodeLimits,
     ) -> None:
         super().__init__(daemon=True)
         self.sandbox = sandbox
@@ -91,22 +131,36 @@ class _Talk(threading.Thread):
             "end": wanted.end_s,
             "short_side": wanted.short_side,
             "enlarge": wanted.enlarge,
+            "since": wanted.since,
+            "stamps": wanted.stamps and asdict(wanted.stamps),
             "frames_bytes": 0,  # in files: it writes to a pipe alone
         }
-        self.limits = replace(LONG, cpu_s=60 + math.ceil(2 * wanted.end_s), wall_s=_WEEK_S)
+        self.limits = limits
+        self.answer: dict[str, Any] = {}
         self.problem: PointActionError | None = None
 
     def run(self) -> None:
         try:
             with FileIO(self.into, "w") as into:  # the last of our ends: then reading comes to one
-                self.sandbox.run(self.clip, into, self.request, self.limits)
+                self.answer = self.sandbox.run(self.clip, into, self.request, self.limits)
         except PointActionError as problem:
             self.problem = problem
+
+    def end(self) -> None:
+        """Wait for the last word. A helper that nobody reads from ends at its next frame; one that
+        comes to none is killed, and so is the one that the sandbox then starts in its place.
+        """
+        self.join(_LAST_WORD_S)
+        while self.is_alive():
+            if pid := self.sandbox.pid:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            self.join(0.1)
 
 
 def _frames(pipe: FileIO, talk: _Talk, wanted: Wanted) -> Iterator[NDArray[np.uint8]]:
     shape: tuple[int, int] | None = None
-    for number in range(wanted.frames):
+    for number in range(wanted.since, wanted.frames):
         head = bytearray(HEAD_BYTES)
         _fill(memoryview(head), pipe, talk)
         size = _size(bytes(head), number, wanted.short_side)
@@ -137,6 +191,21 @@ def _expect_end(pipe: FileIO, talk: _Talk) -> None:
     talk.join()
     if talk.problem:
         raise talk.problem
+
+
+def _believable(answer: dict[str, Any]) -> Surveyed:
+    """What the helper says of a file, as far as it can be true."""
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
+        told, read = answer["source"], answer["stamps"]
+        sizes = {name: int(told[name]) for name in ("frames", "width", "height")}
+        source = Source(duration_s=float(told["duration_s"]), **sizes)
+        stamps = (
+            Stamps(first_pts=int(read["first_pts"]), last_s=float(read["last_s"])) if read else None
+        )
+        lasts = [source.duration_s, stamps.last_s if stamps else source.duration_s]
+        if min(sizes.values()) > 0 and np.isfinite(lasts).all() and min(lasts) > 0:
+            return Surveyed(source, stamps)
+    raise DecoderFailure(f"what the decoder says of the file cannot be true: {answer!r}"[:300])
 
 
 def _size(head: bytes, number: int, short_side: int) -> tuple[int, int]:

@@ -7,17 +7,23 @@ frames go into a pipe, in their order and one at a time, as fast as somebody rea
 import io
 import json
 import os
+from dataclasses import asdict
 from typing import Any
 
 from pointaction.video.limits import DecodeLimits
-from pointaction.video.reader import read_clip
+from pointaction.video.reader import read_clip, read_on
 from pointaction.video.sandbox_child import Answer, main
+from pointaction.video.stamps import Stamps
 
+_WANTED = ("container", "frames", "since", "short_side", "enlarge", "end")
 HEAD_BYTES = 64  # of the line before each frame: its number, height and width
 
 
 def stream_clip(clip: io.RawIOBase, pipe: int, request: dict[str, Any]) -> Answer:
-    """For every frame (H, W, 3) a padded line that says [t, H, W], and its bytes."""
+    """For every frame (H, W, 3) a padded line that says [t, H, W], and its bytes.
+
+    Where nothing is known of the file, the answer says what it holds and how its stamps are read.
+    """
 
     def write(t: int, picture: Any) -> None:
         head = json.dumps([t, *picture.shape[:2]]).encode()
@@ -25,17 +31,13 @@ def stream_clip(clip: io.RawIOBase, pipe: int, request: dict[str, Any]) -> Answe
             while data:
                 data = data[os.write(pipe, data) :]
 
-    read_clip(
-        clip,
-        write,
-        container=request["container"],
-        frames=request["frames"],
-        short_side=request["short_side"],
-        enlarge=request["enlarge"],
-        end=request["end"],
-        limits=DecodeLimits(**request["limits"]),
-    )
-    return {}
+    wanted = {name: request[name] for name in _WANTED}
+    wanted["limits"] = DecodeLimits(**request["limits"])
+    if request["stamps"]:
+        read_on(clip, write, stamps=Stamps(**request["stamps"]), **wanted)
+        return {}
+    read = read_clip(clip, write, **wanted)
+    return {"source": asdict(read.source), "stamps": read.stamps and asdict(read.stamps)}
 
 
 if __name__ == "__main__":

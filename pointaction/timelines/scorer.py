@@ -9,7 +9,19 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pointaction.errors import InputError
+from pointaction.models.catalog import Entry
 from pointaction.tracks import Tracks
+
+
+def expect_tracks_alone(entry: Entry) -> None:
+    """InputError for a model that looks at pixels."""
+    if entry.looks:
+        raise InputError(
+            f"timelines are made of how points move, and {entry.name} looks at pixels; choose a "
+            "model that takes tracks alone",
+            value=entry.name,
+        )
 
 
 class Scores(NamedTuple):

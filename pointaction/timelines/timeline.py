@@ -9,7 +9,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +21,7 @@ from pointaction.timelines.scorer import Scores
 from pointaction.timelines.segments import RULE, Rule, Segment, segments
 from pointaction.timelines.windows import Windows
 
+VERSION = "1"  # of how windows are looked at: another one gives other scores
 FILE_VERSION = 1
 _SAID = ("labels", "windows", "window_s", "step_s", "duration_s")
 
@@ -58,8 +59,9 @@ class Timeline:
         *,
         duration_s: float,
         made: Mapping[str, Any] | None = None,
+        since: int = 0,
     ) -> "Timeline":
-        """From the scores of windows in order, all of them or the first ones that are known."""
+        """From the scores of windows in order, from window `since` on as far as they are known."""
         shares = [np.zeros((0, len(labels)), np.float32)]
         strange: list[NDArray[np.bool_] | None] = []
         for part in parts:
@@ -69,7 +71,7 @@ class Timeline:
         known = [each for each in strange if each is not None]
         return cls(
             labels=tuple(labels),
-            starts=windows.starts[: len(scores)],
+            starts=windows.starts[since : since + len(scores)],
             scores=scores,
             none_of_these=np.concatenate(known) if known and len(known) == len(strange) else None,
             windows=windows.count,
@@ -77,6 +79,41 @@ class Timeline:
             step_s=windows.step_s,
             duration_s=duration_s,
             made=made or {},
+        )
+
+    @classmethod
+    def unknown(cls) -> "Timeline":
+        """Of a video of which nothing is known yet."""
+        return cls(
+            labels=(),
+            starts=np.zeros(0),
+            scores=np.zeros((0, 0), np.float32),
+            none_of_these=None,
+            windows=1,
+            window_s=0.0,
+            step_s=0.0,
+            duration_s=0.0,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Timeline"]) -> "Timeline":
+        """One of several of the same video that follow each other."""
+        known = [part.none_of_these for part in parts if part.none_of_these is not None]
+        return replace(
+            parts[0],
+            starts=np.concatenate([part.starts for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            none_of_these=np.concatenate(known) if len(known) == len(parts) else None,
+        )
+
+    def first(self, count: int) -> "Timeline":
+        """The first `count` of its windows."""
+        none = self.none_of_these
+        return replace(
+            self,
+            starts=self.starts[:count],
+            scores=self.scores[:count],
+            none_of_these=None if none is None else none[:count],
         )
 
     @property
@@ -98,9 +135,10 @@ class Timeline:
         none = self.none_of_these
         return segments(self.scores, self.edges, self.labels, rule, none_of_these=none)
 
-    def save(self, file: Path | str | IO[bytes]) -> None:
-        """Write an `.npz` without pickle."""
-        arrays: dict[str, Any] = {"starts": self.starts, "scores": self.scores}
+    def save(self, file: Path | str | IO[bytes], *, rounded: bool = False) -> None:
+        """Write an `.npz` without pickle; `rounded` to half precision, in half the room."""
+        scores = self.scores.astype(np.float16) if rounded else self.scores
+        arrays: dict[str, Any] = {"starts": self.starts, "scores": scores}
         if self.none_of_these is not None:
             arrays["none_of_these"] = self.none_of_these
         about = {name: getattr(self, name) for name in _SAID}
@@ -124,7 +162,7 @@ class Timeline:
                 known = "none_of_these" in arrays.files
                 return cls(
                     starts=arrays["starts"],
-                    scores=arrays["scores"],
+                    scores=arrays["scores"].astype(np.float32),
                     none_of_these=arrays["none_of_these"] if known else None,
                     **about,
                 )

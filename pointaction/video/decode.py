@@ -74,7 +74,7 @@ def decode(
         raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
     with path.open("rb", buffering=0) as clip, frame_memory() as memory:
         request = {
-            "container": _container(clip, limits),
+            "container": container_of(clip, limits),
             "frames": frames,
             "short_side": short_side,
             "enlarge": enlarge,
@@ -91,8 +91,8 @@ def decode(
     return Clip(frames=pictures, times=times, sha256=digest, source=source)
 
 
-def _container(clip: FileIO, limits: DecodeLimits) -> str:
-    """The container's name, if the file is one that is worth opening."""
+def container_of(clip: FileIO, limits: DecodeLimits) -> str:
+    """The container's name, if the file is one that is worth opening; errors as of `decode`."""
     size = clip.seek(0, 2)
     clip.seek(0)
     if size == 0:

@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NoReturn
 
 import av
@@ -27,6 +28,7 @@ from pointaction.tracks import MAX_FRAMES
 from pointaction.video.boxes import movie_duration
 from pointaction.video.container import DEMUXERS
 from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
+from pointaction.video.stamps import Stamps
 from pointaction.video.timeline import Timeline, read_timeline
 
 # What people's cameras, browsers and editors write. FFmpeg knows hundreds of other decoders,
@@ -43,6 +45,9 @@ _AUDIO_CODECS = (
 )
 _MOST_SQUEEZED = 4  # sample aspect ratios beyond it are taken for mistakes
 _MOST_UNDECODABLE = 0.5  # share of the frames
+# Demuxers look for when pictures are decoded, which may lead to one that is shown too late; and
+# some files cannot be entered at all but at their beginning.
+_STEPS_BACK_S = (0.0, 2.0, 20.0, math.inf)
 _THREADS = 2  # measured: frame threads save a fifth to a third; more gain nothing on two cores
 
 
@@ -53,6 +58,7 @@ class Reading:
     shape: tuple[int, int, int, int]  # (T, H, W, 3)
     times: tuple[float, ...]  # (T,) seconds since the first frame
     source: Source
+    stamps: Stamps | None  # None: frames are timed by their order
 
 
 Write = Callable[[int, NDArray[np.uint8]], None]
@@ -69,12 +75,13 @@ def read_clip(
     limits: DecodeLimits,
     start: float | None = None,
     end: float | None = None,
+    since: int = 0,
 ) -> Reading:
     """Decode `file`, which `sniff` calls a `container`, into `frames` pictures.
 
     They are of the piece from `start` to `end`, seconds since the first frame; None: all there is.
     Without `frames` there are as many as the file has in it.
-    `write(t, picture)` is called for every t in 0..T-1 in rising order, with RGB uint8
+    `write(t, picture)` is called for every t in `since`..T-1 in rising order, with RGB uint8
     (H, W, 3), whose short side is `short_side`, or less where `enlarge` is False. Raises what
     `pointaction.video.decode.decode` documents.
     """
@@ -97,9 +104,11 @@ def read_clip(
         until = math.inf if end is None else last_s
         timed = _decoded(opened, stream, timeline, limits, since=first_s, until=until)
         for first, last, frame in _nearest(timed, targets):
+            if last <= since:
+                continue
             picture = painter.paint(frame)
             shape = picture.shape[:2]
-            for t in range(first, last):
+            for t in range(max(first, since), last):
                 write(t, picture)
     width, height = painter.upright
     return Reading(
@@ -111,7 +120,67 @@ def read_clip(
             width=width,
             height=height,
         ),
+        stamps=None
+        if timeline.first_pts is None
+        else Stamps(first_pts=timeline.first_pts, last_s=float(timeline.times[-1])),
     )
+
+
+def read_on(
+    file: io.RawIOBase,
+    write: Write,
+    *,
+    container: str,
+    frames: int,
+    since: int,
+    stamps: Stamps,
+    short_side: int,
+    enlarge: bool,
+    limits: DecodeLimits,
+    end: float,
+) -> None:
+    """The frames `since`..T-1 that `read_clip` gives of the T up to `end`, without what it costs to
+    come there: the packets are not read first, and the file is entered shortly before.
+
+    What cannot be decoded is left out as there, but not counted.
+    """
+    timeline = Timeline(
+        times=np.array([0.0, stamps.last_s]), duration_s=stamps.last_s, first_pts=stamps.first_pts
+    )
+    first_s, last_s = _piece(timeline, None, end)
+    targets = np.linspace(first_s, last_s, frames)[since:]
+    for back_s in _STEPS_BACK_S:
+        enter_s = float(targets[0]) - back_s
+        file.seek(0)
+        with _open(file, container) as opened:
+            stream = _video_stream(opened, limits)
+            if not _entered(opened, stream, timeline, enter_s):
+                continue
+            timed = _decoded(opened, stream, timeline, limits, since=enter_s, until=last_s)
+            begun = next(timed, None)
+            if enter_s > 0 and (begun is None or begun[0] > targets[0]):
+                continue
+            painter = _Painter(stream, short_side, enlarge=enlarge)
+            for first, last, frame in _nearest(chain([begun] if begun else [], timed), targets):
+                picture = painter.paint(frame)
+                for t in range(first, last):
+                    write(since + t, picture)
+            return
+
+
+def _entered(
+    opened: InputContainer, stream: VideoStream, timeline: Timeline, enter_s: float
+) -> bool:
+    """Whether the file could be entered there; before its first frame there is nothing to do."""
+    if enter_s <= 0:
+        return True
+    try:
+        _seek(opened, stream, timeline, enter_s)
+    except MemoryError:
+        raise
+    except (av.FFmpegError, OSError):
+        return False
+    return True
 
 
 def _piece(timeline: Timeline, start: float | None, end: float | None) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 
 from pointaction.fewshot.heads import DEFAULT_HEAD, HEADS
 from service import callbacks, fields
-from service.answers import EpisodeAnswer, JobAnswer, Likeness
+from service.answers import EpisodeAnswer, EpisodeName, JobAnswer, Likeness
 from service.dependencies import (
     CallerDep,
     EpisodeDep,
@@ -106,6 +106,12 @@ def list_episodes(visitor: VisitorDep, resources: ResourcesDep) -> list[EpisodeA
 def read(episode: EpisodeDep, resources: ResourcesDep) -> EpisodeAnswer:
     """Its classes with their examples: which are described, which could not be read and why."""
     return _told(episode, resources)
+
+
+@router.patch("/{episode_id}")
+def rename(change: EpisodeName, episode: EpisodeDep, resources: ResourcesDep) -> EpisodeAnswer:
+    """Give it another name."""
+    return _told(resources.episodes.rename(episode, change.name), resources)
 
 
 @router.delete("/{episode_id}", status_code=204)

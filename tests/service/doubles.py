@@ -1,8 +1,10 @@
 """Doubles for what stands behind the web process."""
 
+import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Self
@@ -12,9 +14,12 @@ import numpy as np
 from pointaction.fewshot.heads import HEADS
 from pointaction.models import catalog
 from pointaction.models.catalog import Entry
+from pointaction.timelines.scorer import Scores
+from pointaction.timelines.timeline import Timeline
+from pointaction.timelines.windows import Windows
 from pointaction.tracks import Tracks
 from service.settings import ServiceSettings
-from workers.blobs import BlobStore, clip_name, features_name, overlay_name
+from workers.blobs import BlobStore, clip_name, features_name, overlay_name, part_name
 from workers.classify import key_of
 from workers.episodes import EpisodeStore
 from workers.errors import QueueDown
@@ -27,10 +32,20 @@ from workers.jobs import (
     MatchParams,
     OverlayParams,
     Problem,
+    TimelineParams,
 )
+from workers.looking import Looking, Share
 from workers.making import Making
+from workers.question import Question
 from workers.redis import connect, connect_bytes
-from workers.results import CachedResult, ResultCache, answer, seen, tracks_key
+from workers.results import (
+    CachedResult,
+    ResultCache,
+    answer,
+    seen,
+    timeline_answer,
+    tracks_key,
+)
 
 HOLDER = "played"
 SCORES = {"moving left": 0.7, "moving right": 0.2, "standing still": 0.1}
@@ -49,6 +64,22 @@ def three_tracks() -> Tracks:
         size=(16, 24),
         times=np.arange(4) / 10,
     )
+
+
+WINDOWS = Windows(frames=4, step=1, every_s=1.0, count=10)  # of 3 s, a second apart
+
+
+def film() -> Timeline:
+    """Of 12 s: something moves left from 3.5 to 6.5 s, and all is still before and after that."""
+    shares = np.tile(np.array([[0.1, 0.1, 0.8]], np.float32), (10, 1))
+    shares[2:5] = 0.6, 0.1, 0.3
+    return Timeline.of([Scores(shares, None)], list(SCORES), WINDOWS, duration_s=12.0)
+
+
+def _file(found: Timeline) -> bytes:
+    file = io.BytesIO()
+    found.save(file, rounded=True)
+    return file.getvalue()
 
 
 class BrokenQueue:
@@ -117,6 +148,8 @@ class PlayedWorker:
             self._draw(job, OverlayParams.model_validate(job.params))
         elif job.kind == "classify":
             self._classify(job, ClassifyParams.model_validate(job.params))
+        elif job.kind == "timeline":
+            self._look_through(job)
         elif job.kind == "example":
             self._describe(job, ExampleParams.model_validate(job.params))
         else:
@@ -137,6 +170,29 @@ class PlayedWorker:
         found = self._seen(job, scores=SCORES, none_of_these=unsure)
         result = answer(job.id, found, top_k=params.top_k, attention=params.attention, cached=False)
         self.store.succeed(job.id, HOLDER, result=result, timings_ms=found.timings_ms)
+
+    def look(self, job_id: str, stop: int) -> None:
+        """Tell of the first windows of a timeline that has been begun, up to `stop`."""
+        job = self.store.get(job_id)
+        assert job is not None
+        blob = part_name(job.cached_as, job.id, "f" * 32)
+        self.blobs.put(_file(film().first(stop)), blob)
+        plan = {"windows": asdict(WINDOWS)}
+        looking = Looking(plan=plan, windows=10, duration_s=12.0, labels=tuple(SCORES))
+        share = Share(since=0, stop=stop, blob=blob)
+        self.store.look(job.id, HOLDER, looking.filed(share), expected_s=30.0)
+
+    def _look_through(self, job: Job) -> None:
+        params = TimelineParams.model_validate(job.params)
+        entry = catalog.find(self.settings.model_store, params.model)
+        question = Question.of(params, entry, self.settings, self.episodes)
+        clip = {"sha256": job.content, "duration_s": 12.0, "frames": 300, "width": 64, "height": 48}
+        made = {"clip": clip, **question.made(), "timings_ms": {"timeline": 50.0}}
+        found, blob = replace(film(), made=made), question.blob(job.cached_as)
+        self.blobs.put(_file(found), blob)
+        self.store.look(job.id, HOLDER, Looking.whole(found, blob))
+        result = timeline_answer(job.id, found, cached=False)
+        self.store.succeed(job.id, HOLDER, result=result, timings_ms=made["timings_ms"])
 
     def _describe(self, job: Job, params: ExampleParams) -> None:
         example = self.episodes.example(params.episode, params.example)

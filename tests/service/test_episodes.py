@@ -1,4 +1,6 @@
 import hashlib
+import json
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -354,3 +356,47 @@ def test_everybody_is_shown_their_own_episodes_the_newest_first(guarded: TestCli
     found = guarded.get("/episodes", headers=bearer("one")).json()
     assert [each["id"] for each in found] == ids[::-1]
     assert [each["name"] for each in found] == ["b", "a"]
+
+
+def test_an_episode_can_be_renamed(client: TestClient, episode: str) -> None:
+    before = read(client, episode)
+    answer = client.patch(f"/episodes/{episode}", json={"name": "hands & <feet>"})
+    assert answer.status_code == 200
+    assert answer.json() == before | {"name": "hands & <feet>"}
+    assert read(client, episode) == answer.json()
+    assert client.patch(f"/episodes/{episode}", json={"name": ""}).json()["name"] == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"name": 1},
+        {"name": "x" * 257},
+        {"head": "otam"},
+        [],
+        {"name": "\ud800"},
+        {"name": math.nan},
+    ],
+)
+def test_nothing_else_of_it_changes(client: TestClient, episode: str, change: Any) -> None:
+    text = json.dumps(change)
+    headers = {"Content-Type": "application/json"}
+    answer = client.patch(f"/episodes/{episode}", content=text, headers=headers)
+    document = problem(answer)
+    assert (document["kind"], document["status"]) == ("invalid-request", 422)
+    assert read(client, episode)["name"] == "mine"
+
+
+def test_a_name_is_no_place_for_files(client: TestClient, episode: str) -> None:
+    document = problem(client.patch(f"/episodes/{episode}", json={"name": "x" * 20_000}))
+    assert (document["kind"], document["limit"]) == ("body-too-large", 16 * 1024)
+
+
+def test_a_deleted_episode_does_not_come_back_by_its_name(
+    client: TestClient, worker: PlayedWorker, episode: str
+) -> None:
+    client.delete(f"/episodes/{episode}")
+    assert problem(client.patch(f"/episodes/{episode}", json={"name": "x"}))["status"] == 404
+    assert worker.episodes.rename(episode, "x") is None
+    assert client.get("/episodes").json() == []

@@ -39,7 +39,7 @@ def test_each_of_the_keys_opens(guarded: TestClient) -> None:
         assert send(guarded, headers=bearer(key)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/web/app.js", "/health/live", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/web/style.css", "/health/live", "/docs", "/openapi.json"])
 def test_what_is_open_needs_no_key(guarded: TestClient, path: str) -> None:
     assert guarded.get(path).status_code == 200
 

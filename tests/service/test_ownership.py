@@ -72,6 +72,8 @@ JOB_PATHS = [
     ("GET", "/jobs/ID/tracks"),
     ("GET", "/jobs/ID/overlay"),
     ("GET", "/jobs/ID/overlay?format=png"),
+    ("GET", "/jobs/ID/clip"),
+    ("GET", "/jobs/ID/segments"),
 ]
 
 
@@ -105,6 +107,7 @@ def test_a_drawing_s_job_is_its_owner_s(both: Two, worker: PlayedWorker) -> None
     [
         ("GET", "/episodes/ID"),
         ("DELETE", "/episodes/ID"),
+        ("PATCH", "/episodes/ID"),
         ("POST", "/episodes/ID/support"),
         ("POST", "/episodes/ID/classify"),
         ("DELETE", f"/episodes/ID/support/{NOBODY}"),

@@ -110,11 +110,15 @@ def test_what_is_there_is_told_as_the_schema_says(
 ) -> None:
     with httpx.Client(base_url=served) as client:
         names = existing(client)
+    if path.endswith("/segments"):
+        names["job_id"] = names["timeline"]
     wanted = {name: value for name, value in names.items() if f"{{{name}}}" in path}
     case = described[path][method].Case(path_parameters=wanted)
     if method == "post":
         case.media_type = "multipart/form-data"
         case.body = {"clip": Binary(CLIP)}
+    if method == "patch":
+        case.media_type, case.body = "application/json", {"name": "mine"}
     answer = case.call(headers={"Prefer": "wait=5"})
     case.validate_response(answer, checks=CONFORMS)
     # An example cannot be added from a form that has none.
@@ -122,13 +126,15 @@ def test_what_is_there_is_told_as_the_schema_says(
 
 
 def existing(client: httpx.Client) -> dict[str, str]:
-    """Ids of a job that has ended, of an episode and of one of its examples; a model's name."""
+    """Ids of jobs that have ended, of an episode and of one of its examples; a model's name."""
     clips = [("support", ("a", CLIP + letter)) for letter in (b"a", b"b", b"c")]
     episode = client.post("/episodes", files=clips, data={"labels": ["a", "a", "b"]}).json()
     wait = {"Prefer": "wait=5"}
     job = client.post("/classify", files={"clip": ("a", CLIP)}, headers=wait).json()
+    timeline = client.post("/timelines", files={"clip": ("a", CLIP)}, headers=wait).json()
     return {
         "job_id": job["job"],
+        "timeline": timeline["job"],
         "episode_id": episode["id"],
         "example_id": episode["classes"][0]["examples"][0]["id"],
         "name": "tiny",

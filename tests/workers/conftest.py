@@ -6,14 +6,22 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from pointaction.models.catalog import find
 from tests.conftest import RedisServers
 from workers.blobs import BlobStore, clip_name
-from workers.jobs import ClassifyParams, Job, JobStore, OverlayParams, State, events_key
+from workers.jobs import (
+    ClassifyParams,
+    Job,
+    JobStore,
+    OverlayParams,
+    State,
+    TimelineParams,
+    events_key,
+)
 from workers.launch import WorkerProcess
 from workers.making import Making
 from workers.queue import JobQueue
@@ -60,6 +68,17 @@ class Bench:
         content = self.upload(words.encode())
         params = ClassifyParams.model_validate({"model": "scripted", **choices})
         return Job.new(content=content, media="clip", params=params)
+
+    def film(self, words: str, **choices: Any) -> Job:
+        """A job for the timeline of a video that says so."""
+        content = self.upload(words.encode())
+        params = TimelineParams.model_validate({"model": "scripted", **choices})
+        return Job.new(content=content, media="clip", params=params)
+
+    def viewed(self) -> list[int]:
+        """The first window of every piece of a film that was looked at."""
+        path = self.settings.data_dir / "viewed"
+        return [int(line.split()[1]) for line in path.read_text().splitlines()]
 
     def send(self, job: Job) -> str:
         self.jobs.create(job)

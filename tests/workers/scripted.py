@@ -9,6 +9,11 @@ The content of a clip is a word:
     refuse   raises an InputError
     break    raises something that nobody expects
 
+A video is `film N`, which has N windows in pieces of four; in window i its score of waving is
+i hundredths. As `film N stamped` it can be entered in the middle. With `film N stop K` it waits for
+the file `go` before window K. Every piece that is looked at is a line in `viewed`: the process's id
+and the first window.
+
 Every start of a decoding is a line in `decoded` in the data folder: the process's id and the word;
 and every following of points is one in `followed`.
 """
@@ -19,7 +24,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -28,17 +33,21 @@ import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
 from numpy.typing import NDArray
 
-from pointaction.clip import Clip
+from pointaction.clip import Clip, Source
 from pointaction.count import Count, uncounted
 from pointaction.depth.base import Lifter
 from pointaction.errors import InputError
 from pointaction.models.catalog import Entry
+from pointaction.timelines.plan import Plan
+from pointaction.timelines.scorer import Scores
+from pointaction.timelines.windows import Windows
 from pointaction.tracking.base import Tracker
 from pointaction.tracking.points import Choose
 from pointaction.tracking.queries import random_queries
 from pointaction.tracks import Tracks
+from pointaction.video.stamps import Stamps
 from workers.launch import run_worker
-from workers.process import Classes, Description, Recogniser, Recognition, Report
+from workers.process import Classes, Description, Recogniser, Recognition, Report, Viewing
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -128,6 +137,35 @@ class Played:
         return 0.0
 
 
+@dataclass(frozen=True)
+class ScriptedViewing:
+    """Looks through films."""
+
+    folder: Path
+    labels: tuple[str, ...] = ("waving", "falling")
+
+    def plan(self, path: Path, *, window_s: float, step_s: float, sha256: str) -> Plan:
+        words = path.read_text().split()
+        if words[0] == "refuse":
+            raise InputError("this film is too dark", limit=4, value=2)
+        windows = Windows(frames=4, step=2, every_s=0.5, count=int(words[1]))
+        source = Source(duration_s=len(words) + 1.0, frames=10, width=6, height=4)
+        stamps = Stamps(first_pts=0, last_s=1.0) if words[-1] == "stamped" else None
+        return Plan(path=path, sha256=sha256, source=source, windows=windows, stamps=stamps)
+
+    def view(self, plan: Plan, *, since: int) -> Generator[Scores]:
+        words = plan.path.read_text().split()
+        stop = int(words[3]) if words[2:3] == ["stop"] else -1
+        for first in range(since, plan.windows.count, 4):
+            while first == stop and not (self.folder / "go").exists():
+                time.sleep(0.02)
+            with (self.folder / "viewed").open("a") as file:
+                file.write(f"{os.getpid()} {first}\n")
+            number = np.arange(first, min(first + 4, plan.windows.count), dtype=np.float32)
+            waving = number / 100
+            yield Scores(np.stack([waving, 1 - waving], 1), number > 2)
+
+
 class ScriptedLibrary:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -195,6 +233,22 @@ class ScriptedLibrary:
         labels: Sequence[str],
     ) -> Classes:
         return ScriptedClasses(features, labels)
+
+    def open_viewing(
+        self,
+        model: Recogniser,
+        choose: Choose,
+        tracker: Tracker,
+        lifter: Lifter | None,
+        *,
+        tracker_name: str,
+        tracks: int,
+        classes: Classes | None,
+        head: Matcher | None,
+    ) -> Viewing:
+        if isinstance(classes, ScriptedClasses):
+            return ScriptedViewing(self.settings.data_dir, tuple(dict.fromkeys(classes.labels)))
+        return ScriptedViewing(self.settings.data_dir)
 
     def draw(
         self,

@@ -13,6 +13,8 @@ from workers.blobs import (
     example_tracks_name,
     features_name,
     overlay_name,
+    part_name,
+    timeline_name,
 )
 
 NAME = clip_name("a" * 64)
@@ -94,6 +96,21 @@ def test_examples_stay_until_they_are_deleted(store: BlobStore) -> None:
     assert store.exists(example_tracks_name(yours, first))
 
 
+def test_what_was_found_in_a_video_goes_with_it(store: BlobStore) -> None:
+    """All of it, or what one job has found in its turns."""
+    mine, yours, job, other = "a" * 64, "b" * 64, "1" * 32, "2" * 32
+    store.delete_timelines(mine)
+    whole = [timeline_name(each, "c" * 64) for each in (mine, yours)]
+    parts = [part_name(mine, each, "f" * 32) for each in (job, other)]
+    for name in (*whole, *parts):
+        store.put(b"abc", name)
+    store.delete_timelines(mine, job)
+    assert [store.exists(name) for name in (*whole, *parts)] == [True, True, False, True]
+    store.delete_timelines(mine)
+    assert [store.exists(name) for name in (*whole, *parts)] == [False, True, False, False]
+    assert store.sweep(older_than_s=-60) == 1
+
+
 def test_a_second_put_replaces_the_first(store: BlobStore, tmp_path: Path) -> None:
     put(store, tmp_path, NAME, b"old")
     put(store, tmp_path, NAME, b"new")
@@ -120,6 +137,8 @@ def test_a_missing_blob_is_a_missing_file(store: BlobStore) -> None:
         "clips/" + "a" * 64 + "\n",
         "overlays/" + "b" * 64 + "-1.exe",
         "overlays/" + "b" * 64 + "-../x.png",
+        "timelines/" + "a" * 64 + ".npz",
+        "timelines/" + "a" * 64 + "." + "b" * 64 + "/x.npz",
         "episodes/" + "a" * 32 + "/../clips.tracks.npz",
         "episodes/" + "a" * 32 + "/" + "b" * 32 + ".features",
         "",

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from pointaction.client import AsyncClient, AsyncJob, Classification, Client, JobState
+from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.synthetic.sample import write_sample
+from pointaction.timelines.local import LocalTimelines
+from pointaction.timelines.segments import Rule
 from service.demo import BUNDLED
 from tests.conftest import Stack
 
@@ -60,3 +63,22 @@ def test_clips_are_awaited_at_once_and_teach_an_episode(stack: Stack, tmp_path: 
             await episode.delete()
 
     anyio.run(ask)
+
+
+def test_a_video_is_looked_through_as_in_this_process(stack: Stack, tmp_path: Path) -> None:
+    video = tmp_path / "long.mp4"
+    write_sample("moving right", video, seed=11, side=128, seconds=8, frames=128)
+    with Client(str(stack.client.base_url)) as client:
+        told: list[JobState] = []
+        found = client.timeline(video, model="traction-tiny", progress=told.append)
+        assert (found.windows, found.clip.frames) == (6, 128)
+        here = LocalTimelines.open(DEFAULT_STORE, "traction-tiny")
+        expected = here.timeline(here.viewer.plan(video)).segments(Rule(threshold=0.3))
+        told_of = found.job.segments(0.3).segments
+        assert len(expected) > 0
+        assert [each.label for each in told_of] == [each.label for each in expected]
+        for one, other in zip(told_of, expected, strict=True):
+            assert (one.start_s, one.end_s) == pytest.approx((other.start, other.end), abs=1e-3)
+            assert one.score == pytest.approx(other.score, abs=2e-3)
+        assert found.job.clip() == video.read_bytes()
+        assert client.timeline(video, model="traction-tiny").cached

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -56,3 +57,22 @@ def test_frames_are_taken_as_they_are_needed() -> None:
     frames = numbered(windows.total)
     next(pieces(frames, windows, sha256="0", source=SOURCE))
     assert next(frames)[0, 0, 0] == 8  # three windows of 4 frames every 2
+
+
+@pytest.mark.parametrize("step", [2, 4, 5])
+def test_pieces_from_the_middle_on_are_the_same(step: int) -> None:
+    windows = Windows(frames=4, step=step, every_s=0.5, count=7)
+    whole, since = cut(windows), 2 * per_piece(windows)
+    frames = islice(numbered(windows.total), since * step, None)
+    rest = list(pieces(frames, windows, sha256="0", source=SOURCE, since=since))
+    assert [piece.windows for piece in rest] == [piece.windows for piece in whole[2:]]
+    for one, other in zip(rest, whole[2:], strict=True):
+        np.testing.assert_array_equal(one.clip.frames, other.clip.frames)
+        np.testing.assert_array_equal(one.clip.times, other.clip.times)
+        assert (one.clip.sha256, one.starts) == (other.clip.sha256, other.starts)
+
+
+def test_no_piece_begins_in_the_middle_of_another() -> None:
+    windows = Windows(frames=4, step=2, every_s=0.5, count=7)
+    with pytest.raises(ValueError, match="begin with every 3th window"):
+        next(pieces(numbered(windows.total), windows, sha256="0", source=SOURCE, since=2))

@@ -66,3 +66,36 @@ def test_what_is_no_timeline_is_refused(content: bytes) -> None:
 def test_scores_of_other_labels_are_refused() -> None:
     with pytest.raises(InputError, match="3 windows and 1 labels"):
         replace(made(known(0.9, 0.2, 0.6)), labels=("wave",))
+
+
+def test_parts_that_follow_each_other_make_the_whole() -> None:
+    whole = made(known(0.9, 0.2, 0.6))
+    rest = Timeline.of([known(0.2, 0.6)], ["wave", "clap"], WINDOWS, duration_s=6.0, since=1)
+    assert rest.starts.tolist() == [1, 2]
+    joined = Timeline.joined([whole.first(1), rest])
+    np.testing.assert_array_equal(joined.scores, whole.scores)
+    assert joined.starts.tolist() == [0, 1, 2]
+    assert joined.segments(SHARP) == whole.segments(SHARP)
+    assert joined.none_of_these is not None
+    assert (
+        Timeline.joined([whole.first(1), replace(rest, none_of_these=None)]).none_of_these is None
+    )
+
+
+def test_a_rounded_file_is_right_to_a_thousandth_and_smaller() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.random((3, 2000), np.float32)
+    labels = [str(number) for number in range(2000)]
+    whole = Timeline.of([Scores(shares, None)], labels, WINDOWS, duration_s=6.0)
+    exact, rounded = io.BytesIO(), io.BytesIO()
+    whole.save(exact)
+    whole.save(rounded, rounded=True)
+    assert len(rounded.getvalue()) < 0.7 * len(exact.getvalue())
+    rounded.seek(0)
+    again = Timeline.load(rounded)
+    assert again.scores.dtype == np.float32
+    np.testing.assert_allclose(again.scores, shares, atol=0.0005)
+
+
+def test_of_nothing_there_is_nothing_to_say() -> None:
+    assert Timeline.unknown().segments() == []

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from pointaction.errors import InputError
 from pointaction.synthetic.sample import write_sample
+from pointaction.timelines.plan import Plan
 from pointaction.timelines.scorer import Scores
 from pointaction.timelines.viewer import Viewer
 from pointaction.tracks import Tracks
@@ -107,3 +109,18 @@ def test_what_takes_longer_is_expected_to(video: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no file 'a\.mp4'"):
         viewer(Remembering()).plan(tmp_path / "a.mp4")
+
+
+def test_who_goes_on_later_sees_the_same(video: Path) -> None:
+    scorer, later = Remembering(), Remembering()
+    plan = viewer(scorer).plan(video, window_s=0.7, step_s=0.3)
+    list(viewer(scorer).view(plan))
+    told: list[int] = []
+    again = Plan.from_json(json.loads(json.dumps(plan.to_json())), path=video)
+    assert again == plan
+    list(viewer(later).view(again, since=4, count=lambda done, _: told.append(done)))
+    assert told == [8, 11]
+    for one, other in zip(later.seen, scorer.seen[4:], strict=True):
+        np.testing.assert_array_equal(one.xy, other.xy)
+        np.testing.assert_array_equal(one.visible, other.visible)
+    assert list(viewer(later).view(again, since=11)) == []
