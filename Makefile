@@ -8,7 +8,7 @@ LOAD ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint types check fix openapi evaluate bench load scale chaos fuzz containers clean examples
+.PHONY: help demo serve test lint types check fix openapi evaluate bench page load scale chaos fuzz containers clean examples
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ evaluate: $(VENV)/.serve  ## measure the shipped model on held-out procedural mo
 
 bench: $(VENV)/.serve  ## measure latency and memory of the whole stack
 	$(BIN)/python -m benchmarks.latency
+
+page: $(VENV)/.dev  ## measure the page in a browser: its bytes, first paint and drawing
+	$(BIN)/python -m benchmarks.page
 
 load: $(VENV)/.dev  ## half an hour of more clips than it can look at, and a thousand listeners
 	$(BIN)/python -m benchmarks.load $(LOAD)

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from tests.service.requests import send
 
 EVERYWHERE = [
-    *("/", "/web/app.js", "/docs", "/docs/assets/swagger-ui.css", "/openapi.json"),
+    *("/", "/web/main.js", "/docs", "/docs/assets/swagger-ui.css", "/openapi.json"),
     *("/models", "/metrics", "/health/live", "/nowhere", "/jobs/nobody"),
 ]
 
