@@ -32,8 +32,8 @@ demo: $(VENV)/.serve  ## classify a bundled clip, or CLIP=path.mp4, with the who
 serve: $(VENV)/.serve  ## run the service until Ctrl-C
 	$(BIN)/pointaction serve
 
-test: $(VENV)/.dev  ## run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## run the tests, in two processes of one core each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev  ## formatting and lint
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """What the tests of several packages share: videos, real Redis servers, the whole stack."""
 
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +73,9 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One for all tests, with a lease short enough to wait for."""
     folder = tmp_path_factory.mktemp("stack")
-    os.environ["POINTACTION_LEASE_S"] = "2"
-    try:
-        with (
-            serving(folder / "data", folder / "serve.log") as (url, pid),
-            httpx.Client(base_url=url, timeout=60) as client,
-        ):
-            yield Stack(client=client, pid=pid)
-    finally:
-        del os.environ["POINTACTION_LEASE_S"]
+    with ExitStack() as running:
+        with pytest.MonkeyPatch.context() as environment:  # of its processes, not of other tests
+            environment.setenv("POINTACTION_LEASE_S", "2")
+            url, pid = running.enter_context(serving(folder / "data", folder / "serve.log"))
+        client = running.enter_context(httpx.Client(base_url=url, timeout=60))
+        yield Stack(client=client, pid=pid)

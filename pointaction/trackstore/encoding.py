@@ -50,6 +50,7 @@ _HEADER = struct.Struct(f"<4sBBHHHHh{len(_PLANES)}I")
 # Flags. Held: nothing changes where a point is hidden. Between: tracks start between frames.
 _DEPTH, _HELD, _DEPTH_HELD, _CONFIDENCE_HELD, _BETWEEN = 1, 2, 4, 8, 16
 _MIDDLE = 128  # changes are about 0, and so made to lie about the middle of a byte
+_LARGEST = 127  # exponent of a float32
 _LEVEL = 15  # of zstd; there is little left to find above
 
 Bytes = NDArray[np.uint8]
@@ -240,6 +241,9 @@ def _depth(
     depth: NDArray[np.float32] = rows.T.copy().view(np.float16).astype(np.float32)
     if exponent:
         depth *= np.ldexp(np.float32(1), exponent)
+    if exponent == _LARGEST:  # half precision may have rounded the largest number there is up
+        most = np.finfo(np.float32).max
+        depth.clip(-most, most, out=depth)
     return depth
 
 

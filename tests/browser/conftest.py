@@ -85,7 +85,8 @@ class Play(Protocol):
     def __call__(self, **changes: Any) -> Played: ...
 
 
-@pytest.fixture(scope="session")
+# Ended with the last of these tests: Playwright has an event loop run in its thread.
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
     """Headless Chromium whose camera films the bundled clip."""
     if _CHROMIUM is None:

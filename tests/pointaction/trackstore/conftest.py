@@ -19,7 +19,8 @@ def s3() -> Iterator[str]:
         fsspec.get_filesystem_class(
             "s3"
         ).clear_instance_cache()  # one that other tests have used knows another server
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
+        # Servers of one process have the same buckets.
+        fsspec.filesystem("s3").mkdir("tracks")
+        yield "s3://tracks"
         server.stop()
         fsspec.get_filesystem_class("s3").clear_instance_cache()

@@ -61,6 +61,14 @@ def test_tracks_come_back_within_what_is_promised(tracks: Tracks) -> None:
         assert array is None or (array.dtype == np.float32 and array.flags.writeable)
 
 
+def test_the_largest_number_is_no_infinite_depth() -> None:
+    tracks = wandering(1)
+    depth = np.full_like(tracks.confidence, np.finfo(np.float32).max)
+    found = decode(encode(replace(tracks, depth=depth)))
+    assert found.depth is not None
+    np.testing.assert_allclose(found.depth, depth, rtol=2**-11)
+
+
 def test_depth_that_is_not_wanted_is_left_out() -> None:
     found = decode(encode(wandering(1)), depth=False)
     assert found.depth is None

@@ -106,8 +106,9 @@ def test_a_store_whose_writer_is_killed_again_and_again_is_as_if_nothing_had_bee
     there = 0
     for kill in (3, 9, 13, 22):
         said = write_until(folder, 30, killed_after=kill)
-        assert said[:there] == ["there"] * there
-        assert set(said[there:]) <= {"added"}
+        # The last one of the run before may be there too: it was killed before it could say so.
+        assert said == sorted(said, reverse=True)
+        assert said.count("there") in (there, there + 1)
         there = len(said)
         assert len(TrackStore(folder)) % 4 == 0  # opens, and has whole shards only
     assert write_until(folder, 30, killed_after=30)[:there] == ["there"] * there
