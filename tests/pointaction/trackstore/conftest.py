@@ -7,7 +7,7 @@ from moto.server import ThreadedMotoServer
 
 @pytest.fixture(scope="package")
 def s3() -> Iterator[str]:
-    """The URL of a local S3 with an empty bucket."""
+    """The URL of a bucket of a local S3."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             environment.setenv(name, "word")
@@ -19,8 +19,8 @@ def s3() -> Iterator[str]:
         fsspec.get_filesystem_class(
             "s3"
         ).clear_instance_cache()  # one that other tests have used knows another server
-        # Servers of one process have the same buckets.
-        fsspec.filesystem("s3").mkdir("tracks")
+        # All servers of a process have the same buckets, and this is not its first one for certain.
+        fsspec.filesystem("s3").makedirs("tracks", exist_ok=True)
         yield "s3://tracks"
         server.stop()
         fsspec.get_filesystem_class("s3").clear_instance_cache()
