@@ -1,7 +1,8 @@
 """One caller's connection: how much of it is read ahead, and how long it is waited for.
 
-Nobody's key has been looked at yet when these bytes are read, so few are: uvicorn by itself takes a
-quarter of a megabyte at once, headers without end, and has all the time in the world for them.
+Nobody's key has been looked at yet when the first bytes are read, so few are: uvicorn by itself
+takes a quarter of a megabyte at once, headers without end, and has all the time in the world for
+them. Of a body that the application has begun to take in, much is read at once.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from workers.logs import logger
 HEAD_BYTES = 32 * 1024  # of a request line and its headers, or of anything else that is no body
 READ_BYTES = 16 * 1024  # at once
 AHEAD_BYTES = 32 * 1024  # of a body, before somebody asks for them
+WANTED_BYTES = 256 * 1024  # at once, of a body that somebody has asked for
 HEAD_S = 20.0
 # A body that is wanted has to come at a kilobyte a second at least, seen over this long.
 BODY_S = 30.0
@@ -39,6 +41,9 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = bytearray(READ_BYTES)
 
     def get_buffer(self, sizehint: int) -> bytearray:
+        size = WANTED_BYTES if self.http.wanted else READ_BYTES
+        if len(self._buffer) != size:
+            self._buffer = bytearray(size)
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -67,7 +72,14 @@ class _Http(HttpToolsProtocol):
         super().__init__(**of_uvicorn)
         self._since_body = 0  # bytes
         self._body = 0  # bytes of this request's, since the clock was set
+        self._came = 0  # bytes of this request's body
         self._clock: asyncio.TimerHandle | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the application takes in the body that is on its way, not having answered."""
+        begun = self._came > 0 and len(self.cycle.body) < self._came
+        return begun and not self.cycle.response_started
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -95,12 +107,14 @@ class _Http(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._since_body = 0
         self._body += len(body)
+        self._came += len(body)
         super().on_body(body)
         if len(self.cycle.body) >= AHEAD_BYTES:
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._since_body = 0
+        self._came = 0
         self._stop_clock()
         super().on_message_complete()
 
