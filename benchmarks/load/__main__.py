@@ -2,7 +2,7 @@
 
     make load           or: python -m benchmarks.load [--minutes 30] [--clips FOLDER]
 
-Four parts, against `pointaction serve` as it is started by anybody, with one worker:
+Four parts, against `pointaction serve` with one worker and, on two cores, two web processes:
 
 - bare: the same clips by the library in one process, before and after; the mean is the capacity;
 - overload: new clips at random times, 1.2 times the capacity, each of another content; the queue is
@@ -46,7 +46,8 @@ from service.demo import serving
 MODEL = "traction-tiny"
 OVER = 1.2  # times the capacity
 QUEUED = 40  # jobs that may wait
-CACHED_CLIENTS, FRESH_CLIENTS = 8, 4
+WEB_PROCESSES = 2
+CACHED_CLIENTS, FRESH_CLIENTS = 4, 4
 _ROUND_S = 20.0  # of each measurement beside idle clients
 _JOBS_HELD = 20
 _WARM = 0.1  # share of the overload after which memory and goodput are looked at
@@ -73,6 +74,7 @@ def main() -> None:
     _allow_files(wish.idle)
     os.environ |= {
         "POINTACTION_MAX_QUEUED": str(QUEUED),
+        "POINTACTION_WEB_PROCESSES": str(WEB_PROCESSES),
         "POINTACTION_DEFAULT_MODEL": MODEL,
         "POINTACTION_SUBMITS_PER_MINUTE": "0",
         "POINTACTION_READS_PER_MINUTE": "0",
@@ -179,7 +181,7 @@ def _report(
         conditions={
             "clips": f"{clips}, of 1.5 to 6 s or real, in turn, each time of another content",
             "model": MODEL,
-            "service": f"one worker, one web process, {QUEUED} jobs may wait",
+            "service": f"one worker, {WEB_PROCESSES} web processes, {QUEUED} jobs may wait",
             "clients": "of one process on the same cores",
         },
         tables={

@@ -18,6 +18,7 @@ _KNOWN_BY = {
     "broker.sock": "broker",
     "cache.sock": "cache",
     "pointaction serve": "api",
+    "multiprocessing": "api",  # one of several
 }
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _SHARED, _RESIDENT = 2, 1  # columns of /proc/PID/statm
