@@ -4,7 +4,6 @@ Needs no torch.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from pointaction.models.downloads import (
     read_downloads,
     read_receipt,
 )
-from pointaction.stamp import stamp
+from pointaction.stamp import told_by
 
 _FILES = ("file", "labels", "card", "calibration", "episodes", "vocabulary")  # keys of a table
 
@@ -44,7 +43,7 @@ class Held:
     def fault(self) -> str | None:
         """What is wrong with it, and what to do; None: nothing."""
         try:
-            found = _digest(self.path, stamp(self.path))
+            found = told_by(self.path, digest)  # readiness is asked every few seconds
         except FileNotFoundError:
             return f"is missing; {self.remedy}"
         except OSError as error:
@@ -179,9 +178,3 @@ def _delete(paths: list[Path], store: Path) -> None:
             if folder == store or not folder.exists() or any(folder.iterdir()):
                 break
             folder.rmdir()
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, stamp: tuple[int, int, int]) -> str:
-    """Read again only when the file may be another: readiness is asked every few seconds."""
-    return digest(path)

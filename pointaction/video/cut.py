@@ -4,12 +4,12 @@ Lists of data sets name pieces of hours of video, and papers say how densely the
 """
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from pointaction.clip import Clip, Source
 from pointaction.models.digests import digest
-from pointaction.stamp import stamp
+from pointaction.stamp import told_by
 from pointaction.video.decode import DecodeLimits, decode
 
 FRAMES = 32
@@ -62,22 +62,16 @@ def decode_cut(
 
 
 def glance(path: Path) -> Source:
-    """What a file holds, at the cost of its packets and a few frames."""
-    return _glance(path, stamp(path))
+    """What a file holds, at the cost of its packets and a few frames, once for all its pieces."""
+    return told_by(path, _glance)
 
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
-    return _digest(path, stamp(path))
+    return told_by(path, digest)
 
 
-@lru_cache(maxsize=64)  # an hour in a kitchen is not read anew for every piece
-def _glance(path: Path, stamp: tuple[int, int, int]) -> Source:
+def _glance(path: Path) -> Source:
     return decode(
         path, frames=2, short_side=16, end=_GLANCE_S, limits=LONG, sha256="not asked for"
     ).source
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, stamp: tuple[int, int, int]) -> str:
-    return digest(path)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
 
+from tests.s3 import local_s3
 from workers.blobs import (
     BlobStore,
     clip_name,
@@ -24,17 +24,8 @@ DRAWING = overlay_name("b" * 64, head="mean", format="png")
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The URL of a local S3 with an empty bucket."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "word")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-        server.start()
-        host, port = server.get_host_and_port()
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
-        server.stop()
+    with local_s3("bucket") as url:
+        yield url
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])

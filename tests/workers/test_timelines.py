@@ -162,6 +162,21 @@ def test_a_worker_that_lost_the_job_files_nothing_more(bench: Bench, process: Pr
     assert bench.viewed()[:5] == [0, 0, 4, 8, 4]
 
 
+def run_until_redis_goes(
+    process: Process, job: Job, monkeypatch: pytest.MonkeyPatch, *, at: str
+) -> None:
+    """Work at the job up to the call `at` of its store, which finds Redis away."""
+
+    def away(*args: object, **kwargs: object) -> None:
+        raise redis.ConnectionError("gone")
+
+    with monkeypatch.context() as context:
+        context.setattr(process.jobs, at, away)
+        context.setattr("workers.tasks._INSIST_S", ())
+        with pytest.raises(redis.ConnectionError):
+            run_job(process, job.id)
+
+
 def test_what_was_filed_is_not_looked_at_again_after_an_accident(
     bench: Bench, hasty: Process, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,14 +184,7 @@ def test_what_was_filed_is_not_looked_at_again_after_an_accident(
     job = bench.film("film 10")
     bench.jobs.create(job)
 
-    def away(*args: object, **kwargs: object) -> None:
-        raise redis.ConnectionError("gone")
-
-    with monkeypatch.context() as context:
-        context.setattr(hasty.jobs, "put_back", away)
-        context.setattr("workers.tasks._INSIST_S", ())
-        with pytest.raises(redis.ConnectionError):
-            run_job(hasty, job.id)
+    run_until_redis_goes(hasty, job, monkeypatch, at="put_back")
     expect_windows(bench, job.id, 4)
     bench.redis.zrem("jobs:running", job.id)  # its lease ends
     run_job(process, job.id)
@@ -192,14 +200,7 @@ def test_a_worker_that_died_at_the_very_end_is_followed_by_one_that_ends_it(
     job = bench.film("film 10")
     bench.jobs.create(job)
 
-    def away(*args: object, **kwargs: object) -> None:
-        raise redis.ConnectionError("gone")
-
-    with monkeypatch.context() as context:
-        context.setattr(process.jobs, "succeed", away)
-        context.setattr("workers.tasks._INSIST_S", ())
-        with pytest.raises(redis.ConnectionError):
-            run_job(process, job.id)
+    run_until_redis_goes(process, job, monkeypatch, at="succeed")
     bench.redis.zrem("jobs:running", job.id)
     run_job(process, job.id)
     assert bench.job(job.id).state is State.SUCCEEDED
