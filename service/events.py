@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sse_starlette import ServerSentEvent
 
 from service.shutdown import stopping
-from service.stream_watch import Entry, Follower, StreamWatch
+from service.stream_watch import Follower, StreamWatch
 from workers.jobs import Job, JobStore, events_key, record_key
 
 _LOOK_S = 60.0  # after which a job of which nothing was heard is looked at
@@ -73,20 +73,25 @@ class JobEvents:
         since. Changes that come faster than they are read are told as one.
         """
         try:
-            last = after or await self.latest(job_id)
-            entries: list[Entry] = [] if after else [(last, {})]
-            async with self._following(job_id, after=last) as follower:
+            seen = after
+            if seen is None:
+                seen = await self.latest(job_id)
+                job = await self._record(job_id)
+                if job is None:
+                    return
+                yield ServerSentEvent(data=describe(job), id=seen)
+                if job.state.finished:
+                    return
+            async with self._following(job_id, after=seen) as follower:
                 while True:
+                    entries = await follower.next(within_s=_LOOK_S)
+                    job = await self._record(job_id)
+                    if job is None:
+                        return
                     if entries:
-                        job = await self._record(job_id)
-                        if job is None:
-                            return
                         yield ServerSentEvent(data=describe(job), id=entries[-1][0])
                         if job.state.finished:
                             return
-                    elif await self._record(job_id) is None:
-                        return
-                    entries = await follower.next(within_s=_LOOK_S)
         except RedisError:
             return  # the answer has begun; the reader comes back with Last-Event-ID
 
