@@ -31,6 +31,7 @@ def run(settings: ServiceSettings) -> None:
     uvicorn.run(
         "service.app:from_environment",
         factory=True,
+        loop="service.fair_loop:FairLoop" if settings.web_processes > 1 else "auto",
         host=settings.host,
         port=settings.port,
         http="service.connection:Connection",
