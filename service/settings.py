@@ -19,6 +19,7 @@ class ServiceSettings(WebhookSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     web_processes: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1)  # that `serve` starts where there is no broker_url
     api_keys: SecretStr = SecretStr("")  # comma separated, besides those of `pointaction keys`
     open: bool = False  # let in who has no key, also from elsewhere
     metrics_open: bool = False  # ask nobody for a key at /metrics

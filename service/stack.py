@@ -1,7 +1,8 @@
-"""The embedded stack: Redis and a worker of our own, where no URLs say that there are others, and
+"""The embedded stack: Redis and workers of our own, where no URLs say that there are others, and
 what sends webhooks, where any may be sent.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,11 +36,20 @@ def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
         urls = {"broker_url": redis.broker_url, "cache_url": redis.cache_url}
         complete = settings.model_copy(update=urls)
         processes.enter_context(Keeper("Redis", redis))
-        processes.enter_context(Keeper("worker", WorkerProcess(complete)))
+        for _ in range(complete.workers):
+            processes.enter_context(Keeper("worker", WorkerProcess(sharing_cores(complete))))
         if complete.destinations:
             deliverer = WorkerProcess(complete, module="workers.deliverer", reads=WebhookSettings)
             processes.enter_context(Keeper("deliverer", deliverer))
         yield complete
+
+
+def sharing_cores(settings: ServiceSettings) -> ServiceSettings:
+    """The settings of each worker of several, so that they do not wait for each other's threads."""
+    if settings.workers == 1 or settings.threads:
+        return settings
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return settings.model_copy(update={"threads": max(1, (cores or 1) // settings.workers)})
 
 
 class Kept(Protocol):

@@ -212,6 +212,7 @@ DEAD = "jobs:dead"  # list of poisoned job ids, newest first
 QUARANTINE = "jobs:quarantine"  # hash content -> job id that poisoned it
 COUNTS = "jobs:counts"  # hash state -> jobs that have entered it, ever
 FRONT = "jobs:front"  # the highest order of arrival that has been claimed
+PROMISED = "jobs:promised"  # until when places are promised to those who were turned away
 TOOK = "jobs:took"  # list of seconds that the jobs took that ended last, newest first
 
 
@@ -257,6 +258,7 @@ class JobStore:
         self._put_back = redis.register_script(scripts.PUT_BACK)
         self._join = redis.register_script(scripts.JOIN)
         self._lost = redis.register_script(scripts.LOST)
+        self._promise = redis.register_script(scripts.PROMISE)
 
     @classmethod
     def open(cls, settings: Settings) -> "JobStore":
@@ -322,12 +324,14 @@ class JobStore:
         if which == "queue":
             kind, limit = "queue-full", room.queued
             detail = f"{value} jobs wait, and there is room for {limit}"
+            wait_s = self._promised(endings, wanted, limit)
         else:
             kind, limit = "too-many-pending", mine
+            wait_s = endings * self._seconds_each()
             detail = f"{value} of your jobs have not ended, and you may have {limit}"
         if wanted > 1:
             detail += f"; these would be {wanted} more: send fewer at a time"
-        retry_after_s = self._seconds_for(endings)
+        retry_after_s = min(max(math.ceil(wait_s), 1), _LONGEST_RETRY_S)
         raise NoRoom(
             kind,
             f"{detail}; come back in {retry_after_s} s",
@@ -337,14 +341,24 @@ class JobStore:
             retry_after_s=retry_after_s,
         )
 
-    def _seconds_for(self, endings: int) -> int:
-        """How long it likely takes until so many jobs have ended, by those that ended last."""
+    def _seconds_each(self) -> float:
+        """How often a job ends at present, by those that ended last."""
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.lrange(TOOK, 0, -1)
             pipe.zcard(RUNNING)
             took, running = pipe.execute()
         mean_s = sum(map(float, took)) / len(took) if took else 1.0
-        return min(max(math.ceil(endings * mean_s / max(running, 1)), 1), _LONGEST_RETRY_S)
+        return mean_s / max(running, 1)
+
+    def _promised(self, endings: int, wanted: int, room: int) -> float:
+        """Seconds until so many jobs have ended and, for those who were told so before, as many as
+        these want; but no more than it takes a whole queue to be worked off.
+        """
+        each_s = self._seconds_each()
+        told_s = self._promise(
+            keys=[PROMISED], args=[endings * each_s, wanted * each_s, max(endings, room) * each_s]
+        )
+        return float(cast(str, told_s))
 
     def join_queue(self, job_id: str) -> bool:
         """Let a held job join the queue, at its end. False when it is not to be queued (any more):

@@ -171,3 +171,14 @@ return 1
 LOST = f"""{NOW}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.6f', now), 'LIMIT', 0, 100)
 """
+
+# When a place will be free for whoever is turned away now: after those who were turned away before,
+# or all would come back at once for one place. KEYS: until when places are promised. ARGV: seconds
+# until there is one, seconds that it takes to free theirs, the most seconds to tell anyone.
+PROMISE = f"""{NOW}
+local place = tonumber(redis.call('GET', KEYS[1]) or '0') + ARGV[2]
+place = math.min(math.max(place, now + ARGV[1]), now + ARGV[3])
+local wait = place - now
+redis.call('SET', KEYS[1], string.format('%.6f', place), 'PX', math.ceil(wait * 1000) + 1)
+return tostring(wait)
+"""

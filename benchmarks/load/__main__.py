@@ -2,9 +2,11 @@
 
     make load           or: python -m benchmarks.load [--minutes 30] [--clips FOLDER]
 
-Four parts, against `pointaction serve` with one worker and, on two cores, two web processes:
+Four parts, against `pointaction serve` with two workers of one thread and two web processes, as for
+two cores:
 
-- bare: the same clips by the library in one process, before and after; the mean is the capacity;
+- bare: the same clips by the library, in two processes of one thread and in one of two, before and
+  after; the mean of the former is the capacity;
 - overload: new clips at random times, 1.2 times the capacity, each of another content; the queue is
   short, so that those who do not fit are refused, and come back when they were told to;
 - cached: one clip asked about again and again;
@@ -47,11 +49,20 @@ MODEL = "traction-tiny"
 OVER = 1.2  # times the capacity
 QUEUED = 40  # jobs that may wait
 WEB_PROCESSES = 2
+WORKERS, THREADS = 2, 1  # threads of each
 CACHED_CLIENTS, FRESH_CLIENTS = 4, 4
 _ROUND_S = 20.0  # of each measurement beside idle clients
 _JOBS_HELD = 20
 _WARM = 0.1  # share of the overload after which memory and goodput are looked at
 _STOPS_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """Clips a second without a service."""
+
+    alike: float  # in as many processes of as many threads
+    alone: float  # in one process with all threads
 
 
 @dataclass
@@ -75,6 +86,8 @@ def main() -> None:
     os.environ |= {
         "POINTACTION_MAX_QUEUED": str(QUEUED),
         "POINTACTION_WEB_PROCESSES": str(WEB_PROCESSES),
+        "POINTACTION_WORKERS": str(WORKERS),
+        "POINTACTION_THREADS": str(THREADS),
         "POINTACTION_DEFAULT_MODEL": MODEL,
         "POINTACTION_SUBMITS_PER_MINUTE": "0",
         "POINTACTION_READS_PER_MINUTE": "0",
@@ -82,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pointaction-load-") as name:
         folder = Path(name)
         clips = mixed(folder, real=wish.clips)
-        before = bare_rate(clips, MODEL, seconds=wish.bare)
+        before = _bare(clips, wish.bare)
         log = folder / "serve.log"
         with serving(folder / "data", log) as (url, pid):
             port = int(url.rpartition(":")[2])
@@ -90,11 +103,11 @@ def main() -> None:
             asyncio.run(_warm_up(port, fresh))
             with Watch(pid) as memory:
                 told = asyncio.run(
-                    overload(port, fresh, rate=OVER * before, seconds=60 * wish.minutes)
+                    overload(port, fresh, rate=OVER * before.alike, seconds=60 * wish.minutes)
                 )
             jobs = held_jobs(folder / "data", _JOBS_HELD)
             beside = asyncio.run(_beside(port, pid, jobs, clips, wish.idle))
-        after = bare_rate(clips, MODEL, seconds=wish.bare)
+        after = _bare(clips, wish.bare)
         report = _report(wish, len(clips), (before, after), told, memory, beside)
         faults = _faults(told, beside, log.read_text(errors="replace"))
     console = Console()
@@ -103,6 +116,13 @@ def main() -> None:
     for fault in faults:
         console.print(fault, style="red", markup=False)
     sys.exit(bool(faults))
+
+
+def _bare(clips: list[Path], seconds: float) -> Bare:
+    return Bare(
+        alike=bare_rate(clips, MODEL, seconds=seconds, processes=WORKERS, threads=THREADS),
+        alone=bare_rate(clips, MODEL, seconds=seconds, processes=1, threads=WORKERS * THREADS),
+    )
 
 
 def _allow_files(listeners: int) -> None:
@@ -170,7 +190,7 @@ def _faults(told: Told, beside: Beside, log: str) -> list[str]:
 def _report(
     wish: argparse.Namespace,
     clips: int,
-    bare: tuple[float, float],
+    bare: tuple[Bare, Bare],
     told: Told,
     memory: Watch,
     beside: Beside,
@@ -181,7 +201,7 @@ def _report(
         conditions={
             "clips": f"{clips}, of 1.5 to 6 s or real, in turn, each time of another content",
             "model": MODEL,
-            "service": f"one worker, {WEB_PROCESSES} web processes, {QUEUED} jobs may wait",
+            "service": f"{WORKERS} workers of {THREADS} thread, {WEB_PROCESSES} web processes, {QUEUED} jobs may wait",
             "clients": "of one process on the same cores",
         },
         tables={
@@ -195,8 +215,8 @@ def _report(
     )
 
 
-def _overload_table(wish: argparse.Namespace, bare: tuple[float, float], told: Told) -> Table:
-    capacity = sum(bare) / 2
+def _overload_table(wish: argparse.Namespace, bare: tuple[Bare, Bare], told: Told) -> Table:
+    alike, alone = ([getattr(each, loop) for each in bare] for loop in ("alike", "alone"))
     seconds = 60 * wish.minutes
     good = told.goodput(_WARM * seconds, told.begun + seconds)
     answers = " ".join(f"{status}: {n}" for status, n in sorted(told.statuses.items()))
@@ -204,16 +224,24 @@ def _overload_table(wish: argparse.Namespace, bare: tuple[float, float], told: T
         corner="what",
         columns=("figure",),
         rows={
-            "bare loop before and after, clips/s": (f"{bare[0]:.2f} {bare[1]:.2f}",),
+            f"bare loops in {WORKERS} processes of {THREADS} thread, before and after, clips/s": (
+                _pair(alike),
+            ),
+            "bare loop in one process with all threads, likewise": (_pair(alone),),
             "offered, clips": (told.offered,),
             "answers by status": (answers,),
             "answers of 5xx": (sum(n for s, n in told.statuses.items() if s >= 500),),
             "accepted and not answered rightly": (len(told.unlike),),
             "goodput, clips/s": (f"{good:.2f}",),
-            "goodput of the bare loop": (f"{good / capacity:.1%}",),
+            "goodput of the bare loops in processes": (f"{2 * good / sum(alike):.1%}",),
+            "goodput of the bare loop in one": (f"{2 * good / sum(alone):.1%}",),
             "from sending to result p50, p95, p99, s": (_percentiles(told.seconds, "{:.1f}"),),
         },
     )
+
+
+def _pair(rates: list[float]) -> str:
+    return " ".join(f"{each:.2f}" for each in rates)
 
 
 def _returns_table(told: Told) -> Table:

@@ -325,6 +325,21 @@ def test_the_time_to_come_back_is_what_jobs_have_taken(worker: PlayedWorker) -> 
     assert refused.value.retry_after_s == 10  # two have to, and three run at a time
 
 
+def test_those_who_are_turned_away_are_told_to_come_one_after_the_other(
+    worker: PlayedWorker,
+) -> None:
+    store, room = worker.store, Room(queued=3)
+    store.create_all([new_job(), new_job(), new_job()], room=room)
+    store.redis.rpush(TOOK, "10")  # seconds
+
+    def told() -> int | None:
+        with pytest.raises(NoRoom) as refused:
+            store.create(new_job(), room=room)
+        return refused.value.retry_after_s
+
+    assert [told() for _ in range(4)] == [10, 20, 30, 30]  # 30: the whole queue, and no longer
+
+
 def test_how_long_jobs_take_is_remembered_of_the_last_32(
     client: TestClient, worker: PlayedWorker
 ) -> None:

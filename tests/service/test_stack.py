@@ -3,7 +3,10 @@ import signal
 import time
 from pathlib import Path
 
-from service.stack import Keeper
+import pytest
+
+from service.settings import ServiceSettings
+from service.stack import Keeper, embedded, sharing_cores
 from workers.embedded import EmbeddedRedis
 from workers.errors import EmbeddedFailure
 from workers.redis import answers, connect
@@ -47,3 +50,29 @@ def test_what_does_not_start_is_tried_again() -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
     assert reluctant.asked == 0
+
+
+def test_several_workers_share_the_cores(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    settings = ServiceSettings(data_dir=tmp_path)
+    assert sharing_cores(settings).threads == 0  # as many as there are
+    several = settings.model_copy(update={"workers": 2})
+    assert sharing_cores(several).threads == max(1, cores // 2)
+    told = several.model_copy(update={"threads": 5})
+    assert sharing_cores(told).threads == 5
+
+
+def test_as_many_workers_start_as_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Worker(Reluctant):
+        def __init__(self, settings: ServiceSettings) -> None:
+            super().__init__()
+            started.append(settings.threads)
+
+    monkeypatch.setattr("service.stack.WorkerProcess", Worker)
+    with embedded(ServiceSettings(data_dir=tmp_path, workers=3, threads=1)):
+        pass
+    assert started == [1, 1, 1]
