@@ -201,7 +201,8 @@ def _report(
         conditions={
             "clips": f"{clips}, of 1.5 to 6 s or real, in turn, each time of another content",
             "model": MODEL,
-            "service": f"{WORKERS} workers of {THREADS} thread, {WEB_PROCESSES} web processes, {QUEUED} jobs may wait",
+            "service": f"{WORKERS} workers of {THREADS} thread, {WEB_PROCESSES} web processes, "
+            f"{QUEUED} jobs may wait",
             "clients": "of one process on the same cores",
         },
         tables={
