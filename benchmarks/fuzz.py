@@ -4,10 +4,11 @@
 
 Small clips (mp4, webm, mkv, avi) and tracks files are damaged in the ways of `mutations` and given
 to what reads them: all straight to the confined decoder or to the reader of tracks, one in nineteen
-through `POST /classify` of a whole service with its worker. Each has to be answered, or refused by
-a problem of a kind that is documented and is the caller's. Then schemathesis asks every route what
-the schema allows and forbids. Prints a table and files it under `results/`; exits 1 if anything
-crashed, hung, was left behind or was refused as this side's fault.
+through `POST /classify`, or every second video through `POST /timelines`, of a whole service with
+its worker. Each has to be answered, or refused by a problem of a kind that is documented and is the
+caller's. Then schemathesis asks every route what the schema allows and forbids. Prints a table and
+files it under `results/`; exits 1 if anything crashed, hung, was left behind or was refused as this
+side's fault.
 
 The same `--seed` makes the same files; `--only N` writes the Nth to a file and says what became of
 it.
@@ -41,7 +42,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from benchmarks import mutations
-from benchmarks.machine import descendants, describe, write
+from benchmarks.machine import descendants, describe, role, write
 from pointaction.errors import PointActionError
 from pointaction.tracks import Tracks
 from pointaction.video.decode import decode
@@ -107,6 +108,11 @@ class Case:
     def field(self) -> str:
         """Of the form."""
         return "tracks" if self.format == "tracks" else "clip"
+
+    @property
+    def route(self) -> str:
+        """Where it is sent to; tracks are no video to make a timeline of."""
+        return "/timelines" if self.field == "clip" and self.number % 2 else "/classify"
 
 
 def make_seeds(folder: Path) -> Seeds:
@@ -339,7 +345,7 @@ def _sent(case: Case, client: httpx.Client) -> Outcome:
     started = time.monotonic()
     try:
         answer = client.post(
-            "/classify", files={case.field: ("x", case.data)}, headers={"Prefer": "wait=60"}
+            case.route, files={case.field: ("x", case.data)}, headers={"Prefer": "wait=60"}
         )
         verdict = judge_answer(answer)
     except httpx.TimeoutException:
@@ -367,13 +373,8 @@ def judge_answer(answer: httpx.Response) -> str:
 
 def lasting_processes(server: int) -> dict[int, str]:
     """The lasting processes of a service: what they are, by process id."""
-    names = {server: "API"}
-    for pid in descendants(server):
-        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        for word in ("workers.launch", "sandbox_child", "redis-server"):
-            if word in command:
-                names[pid] = word
-    return names
+    names = {pid: role(pid) for pid in [server, *descendants(server)]}
+    return {pid: name for pid, name in names.items() if name}
 
 
 def _ask_schemathesis(url: str, seed: int, examples: int) -> str:
@@ -411,7 +412,7 @@ def _report(straight: Facts, live: Facts, files: int, seed: int) -> str:
         "",
         *_health(straight),
         "",
-        f"## Through POST /classify, with a worker: {live.seconds:.0f} s",
+        f"## Through POST /classify or POST /timelines, with a worker: {live.seconds:.0f} s",
         "",
         *_table(live.outcomes),
         "",

@@ -20,7 +20,7 @@ import httpx
 from rich.console import Console
 from rich.markdown import Markdown
 
-from benchmarks.machine import descendants, describe, write
+from benchmarks.machine import descendants, describe, role, write
 from pointaction.local import LocalService
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.remote import RemoteService
@@ -93,23 +93,16 @@ def _times(call: Callable[[], object], count: int) -> list[float]:
 
 def _peak_memory(root: int) -> dict[str, float]:
     """Peak resident MiB of every process of the stack, by what it does."""
-    roles = {
-        "workers.launch": "worker",
-        "sandbox_child": "decoder",
-        "redis-server": "redis",
-        "serve": "api",
-    }
     peaks: dict[str, float] = {}
     for pid in [root, *descendants(root)]:
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
             continue
-        role = next((name for word, name in roles.items() if word in command), "other")
+        does = role(pid) or "other"
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        number = 1 + sum(name.startswith(role) for name in peaks)
-        peaks[f"{role} {number}"] = int(peak.split()[1]) / 1024
+        number = 1 + sum(name.startswith(does) for name in peaks)
+        peaks[f"{does} {number}"] = int(peak.split()[1]) / 1024
     return peaks
 
 

@@ -2,7 +2,7 @@
 
 Loops accept all that knock when they wake. Where several processes wait at one socket, the first to
 wake then has every client that came at once, for as long as these keep their connections, and the
-other processes have none. Here a turn of the loop accepts one, and who is busy takes fewer turns.
+other processes have none. Here one is accepted at a time, and then others have a moment for theirs.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 import uvloop
 
+_OTHERS_FIRST_S = 0.001  # a busy process needs longer for its next turn, and so has fewer
 _NO_FILES_LEFT_S = 1.0  # before another look, when the process may open no more
 
 
@@ -56,15 +57,19 @@ class _OneAtATime:
         if not self._closed:
             self._loop.add_reader(self._shared, self._accept)
 
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._shared)
+        self._loop.call_later(seconds, self._listen)
+
     def _accept(self) -> None:
         try:
             connection, _ = self._shared.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # another process has it, or nobody is there any more
         except OSError:
-            self._loop.remove_reader(self._shared)
-            self._loop.call_later(_NO_FILES_LEFT_S, self._listen)
+            self._pause(_NO_FILES_LEFT_S)
             return
+        self._pause(_OTHERS_FIRST_S)
         connection.setblocking(False)
         connected = self._loop.create_task(
             self._loop.connect_accepted_socket(self._protocol_factory, connection)

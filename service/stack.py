@@ -36,11 +36,16 @@ def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
         urls = {"broker_url": redis.broker_url, "cache_url": redis.cache_url}
         complete = settings.model_copy(update=urls)
         processes.enter_context(Keeper("Redis", redis))
-        for _ in range(complete.workers):
-            processes.enter_context(Keeper("worker", WorkerProcess(sharing_cores(complete))))
+        keepers = [
+            Keeper("worker", WorkerProcess(sharing_cores(complete)))
+            for _ in range(complete.workers)
+        ]
         if complete.destinations:
             deliverer = WorkerProcess(complete, module="workers.deliverer", reads=WebhookSettings)
-            processes.enter_context(Keeper("deliverer", deliverer))
+            keepers.append(Keeper("deliverer", deliverer))
+        for keeper in keepers:
+            processes.enter_context(keeper)
+        processes.callback(lambda: [keeper.let_go() for keeper in keepers])  # all at once
         yield complete
 
 
@@ -77,8 +82,12 @@ class Keeper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self.let_go()
         self._thread.join()
+
+    def let_go(self) -> None:
+        """Begin to leave."""
+        self._stop.set()
 
     def _keep(self) -> None:
         # It is started and stopped in this thread: it dies with the one that started it.

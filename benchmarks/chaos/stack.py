@@ -15,6 +15,7 @@ from typing import Literal
 import httpx
 from redis import Redis, RedisError
 
+from benchmarks import machine
 from benchmarks.machine import descendants
 from service.settings import ServiceSettings
 from service.stack import Keeper, embedded
@@ -24,7 +25,7 @@ from workers.presence import alive_workers
 from workers.queue import JobQueue
 from workers.redis import connect
 
-Role = Literal["worker", "pool", "decoder", "api", "broker", "cache", "deliverer"]
+Role = machine.Role | Literal["pool"]  # the process of a worker that does its jobs
 ROLES: tuple[Role, ...] = ("deliverer", "cache", "broker", "decoder", "api", "worker", "pool")
 WORKERS = 2
 _LEASE_S = 2.0
@@ -35,15 +36,6 @@ PUBLIC = "1.1.1.1"
 _PORT = 8000
 _DISK_MB = 64
 _CLAIMED = re.compile(r'job:([0-9a-f]{32}) state "running" holder [^ ]*?:(\d+):')
-# By what a process is known, in the order in which to look.
-_KNOWN_BY: dict[str, Role] = {
-    "broker.sock": "broker",
-    "cache.sock": "cache",
-    "sandbox_child": "decoder",
-    "service.launch": "api",
-    "workers.deliverer": "deliverer",
-    "workers.launch": "worker",
-}
 
 
 class Stack:
@@ -238,9 +230,8 @@ def wait_for(holds: Callable[[], bool], seconds: float) -> bool:
 
 
 def _role(pid: int) -> Role | None:
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    role = next((role for word, role in _KNOWN_BY.items() if word in command), None)
-    return "pool" if role == "worker" and _parent(pid) != os.getpid() else role
+    found = machine.role(pid)
+    return "pool" if found == "worker" and _parent(pid) != os.getpid() else found
 
 
 def _parent(pid: int) -> int:

@@ -8,18 +8,8 @@ from pathlib import Path
 from statistics import mean
 from types import TracebackType
 
-from benchmarks.machine import descendants
+from benchmarks.machine import descendants, role
 
-# By what a process is known. The one that is asked for starts the others and watches them.
-_KNOWN_BY = {
-    "workers.launch": "worker",
-    "workers.deliverer": "deliverer",
-    "sandbox_child": "decoder",
-    "broker.sock": "broker",
-    "cache.sock": "cache",
-    "pointaction serve": "api",
-    "multiprocessing": "api",  # one of several
-}
 _PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _SHARED, _RESIDENT = 2, 1  # columns of /proc/PID/statm
 
@@ -29,13 +19,12 @@ def held(root: int) -> dict[str, float]:
     found: dict[str, float] = {}
     for pid in [root, *descendants(root)]:
         try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ")
             pages = Path(f"/proc/{pid}/statm").read_text().split()
         except (FileNotFoundError, ProcessLookupError):  # it has ended
             continue
-        role = next((role for word, role in _KNOWN_BY.items() if word in command), "other")
+        does = role(pid) or "other"
         own = int(pages[_RESIDENT]) - int(pages[_SHARED])
-        found[role] = found.get(role, 0.0) + own * _PAGE_MIB
+        found[does] = found.get(does, 0.0) + own * _PAGE_MIB
     return found
 
 
@@ -71,5 +60,5 @@ class Watch:
         """Mean MiB of each role in a tenth of the time that ends at `share` of it (0.1 to 1)."""
         end = max(round(share * len(self.seen)), 1)
         part = self.seen[max(end - max(len(self.seen) // 10, 1), 0) : end]
-        roles = sorted({role for each in part for role in each})
-        return {role: mean(each.get(role, 0.0) for each in part) for role in roles}
+        names = sorted({name for each in part for name in each})
+        return {name: mean(each.get(name, 0.0) for each in part) for name in names}

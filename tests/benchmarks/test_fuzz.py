@@ -3,7 +3,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks import mutations
-from benchmarks.fuzz import FORMATS, Case, Outcome, Seeds, _tried, judge, make_case, make_seeds
+from benchmarks.fuzz import (
+    _ONE_IN,
+    FORMATS,
+    Case,
+    Outcome,
+    Seeds,
+    _tried,
+    judge,
+    make_case,
+    make_seeds,
+)
 from pointaction.errors import DamagedWeights, InputError
 from pointaction.video.sandbox import Sandbox
 
@@ -35,6 +45,14 @@ def test_every_format_is_damaged_in_every_way(seeds: Seeds) -> None:
         for way in [*mutations.ANY, *mutations.OF[format], mutations.SPLICED]
     }
     assert tried == ways
+
+
+def test_every_format_of_video_goes_both_ways(seeds: Seeds) -> None:
+    sent = [make_case(seeds, 1, number) for number in range(0, 400, _ONE_IN)]
+    ways = {(case.format, case.route) for case in sent}
+    videos = [format for format in FORMATS if format != "tracks"]
+    both = {(format, route) for format in videos for route in ("/classify", "/timelines")}
+    assert ways == both | {("tracks", "/classify")}
 
 
 def test_only_the_callers_faults_pass() -> None:

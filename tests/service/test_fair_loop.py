@@ -42,7 +42,7 @@ def test_two_who_wake_in_turn_get_every_second_client(shared: socket.socket) -> 
         loop.run_until_complete(loop.create_server(partial(Greeter, name), sock=own, backlog=8))
     for _ in range(50):
         for loop in loops:
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(asyncio.sleep(0.0002))
     heard = [client.recv(1) for client in clients]
     assert heard.count(b"a") >= 2
     assert heard.count(b"b") >= 2
