@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from prometheus_client import Counter
@@ -148,7 +148,8 @@ class Submissions:
         answered: Callable[[Job], Job | None],
     ) -> Job:
         """`answered` gives the job with its answer, where that is at hand."""
-        name, room = reserved_name(caller), caller.visitor.room
+        name = reserved_name(caller)
+        room = replace(caller.visitor.room, place=name or "")
         job = caller.job(content=upload.sha256, media=upload.media, params=params)
         mine = Reservation(job=job.id, payload=_payload(upload, params, caller))
         if name and (earlier := self._earlier(name, mine)):

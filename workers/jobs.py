@@ -213,6 +213,7 @@ QUARANTINE = "jobs:quarantine"  # hash content -> job id that poisoned it
 COUNTS = "jobs:counts"  # hash state -> jobs that have entered it, ever
 FRONT = "jobs:front"  # the highest order of arrival that has been claimed
 PROMISED = "jobs:promised"  # until when places are promised to those who were turned away
+PLACES = "jobs:places"  # zset name of one who was turned away -> from when a place is kept for him
 TOOK = "jobs:took"  # list of seconds that the jobs took that ended last, newest first
 
 
@@ -222,6 +223,7 @@ class Room:
 
     queued: int = 0  # that wait for a worker, whosever they are
     pending: int = 0  # of one account that have not ended
+    place: str = ""  # under this name a place in the queue may be kept; empty: under none
 
 
 def events_key(job_id: str) -> str:
@@ -314,8 +316,10 @@ class JobStore:
     ) -> None:
         room = room or Room()
         mine = room.pending if account else 0
-        counted = [room.queued, mine, wanted, int(bool(account)), int(held), self.ttl_s]
-        shared = [QUEUED, ORDER, COUNTS, _pending_key(account)]
+        place = room.place if wanted == 1 else ""
+        counted: list[str | int] = [room.queued, mine, wanted, int(bool(account)), int(held)]
+        counted += [self.ttl_s, place]
+        shared = [QUEUED, ORDER, COUNTS, _pending_key(account), PLACES]
         with told_apart():
             answer = self._file(keys=[*shared, *keys], args=[*counted, *args])
         if not answer:
@@ -323,8 +327,9 @@ class JobStore:
         which, value, position, endings = cast("tuple[str, int, int, int]", answer)
         if which == "queue":
             kind, limit = "queue-full", room.queued
-            detail = f"{value} jobs wait, and there is room for {limit}"
-            wait_s = self._promised(endings, wanted, limit)
+            kept = f" and places are kept for {position - value}" if position > value else ""
+            detail = f"{value} jobs wait{kept}, and there is room for {limit}"
+            wait_s = self._promised(endings, wanted, limit, place)
         else:
             kind, limit = "too-many-pending", mine
             wait_s = endings * self._seconds_each()
@@ -350,13 +355,14 @@ class JobStore:
         mean_s = sum(map(float, took)) / len(took) if took else 1.0
         return mean_s / max(running, 1)
 
-    def _promised(self, endings: int, wanted: int, room: int) -> float:
+    def _promised(self, endings: int, wanted: int, room: int, place: str) -> float:
         """Seconds until so many jobs have ended and, for those who were told so before, as many as
         these want; but no more than it takes a whole queue to be worked off.
         """
         each_s = self._seconds_each()
+        most_s = max(endings, room) * each_s
         told_s = self._promise(
-            keys=[PROMISED], args=[endings * each_s, wanted * each_s, max(endings, room) * each_s]
+            keys=[PROMISED, PLACES], args=[endings * each_s, wanted * each_s, most_s, place, room]
         )
         return float(cast(str, told_s))
 

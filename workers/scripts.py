@@ -3,6 +3,7 @@
 WEBHOOKS = "webhooks:due"  # zset id of a job whose end is to be told -> when it is to be sent
 WEBHOOK_COUNTS = "webhooks:counts"  # hash what became of messages and attempts -> how many, ever
 _MOST_WEBHOOKS = 100_000  # in case nobody sends them
+_KEPT_S = 10  # so long after the time that was told is a place kept
 
 # Leases are set and judged by Redis's own clock: the clocks of machines differ.
 NOW = """
@@ -29,13 +30,20 @@ end
 
 # All of the jobs are filed, or none. KEYS: queued, order, counts, pending of the account; then for
 # each its record, its events and the two sets of those with the same content. ARGV: room in the
-# queue, room among the pending, how many want in, 1 if they are counted, 1 if they are held, TTL;
-# then for each its id, its state, how many field names and values, and these.
+# queue, room among the pending, how many want in, 1 if they are counted, 1 if they are held, TTL,
+# the name under which a place may be kept; then for each its id, its state, how many field names
+# and values, and these.
 FILE = f"""{NOW}{_ENDED}
 local wanted, ttl = tonumber(ARGV[3]), tonumber(ARGV[6])
-local waiting, room = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[1])
-if room > 0 and wanted > 0 and waiting + wanted > room then
-  return {{'queue', waiting, waiting, waiting + wanted - room}}
+local waiting, room, kept = redis.call('ZCARD', KEYS[1]), tonumber(ARGV[1]), 0
+if room > 0 and wanted > 0 then
+  local mine = redis.call('ZSCORE', KEYS[5], ARGV[7])
+  if not mine or tonumber(mine) > now then  -- else he has waited for his turn
+    kept = redis.call('ZCOUNT', KEYS[5], now - {_KEPT_S}, mine and '(' .. mine or '+inf')
+  end
+  if waiting + kept + wanted > room then
+    return {{'queue', waiting, waiting + kept, waiting + kept + wanted - room}}
+  end
 end
 local alive = string.format('(%.6f', now)
 local pending, mine = redis.call('ZCOUNT', KEYS[4], alive, '+inf'), tonumber(ARGV[2])
@@ -46,7 +54,7 @@ if mine > 0 and wanted > 0 and pending + wanted > mine then
   return {{'pending', pending, ahead, ahead + 1}}
 end
 local ends = string.format('%.6f', now + ttl)
-local key, arg = 5, 7
+local key, arg = 6, 8
 while arg <= #ARGV do
   local id, state, size = ARGV[arg], ARGV[arg + 1], tonumber(ARGV[arg + 2])
   -- First what a full Redis refuses: after a first write it refuses a script nothing.
@@ -71,6 +79,7 @@ while arg <= #ARGV do
   end
   key, arg = key + 4, arg + 3 + size
 end
+if arg > 8 then redis.call('ZREM', KEYS[5], ARGV[7]) end
 return {{}}
 """
 
@@ -173,12 +182,19 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.6f', now), 
 """
 
 # When a place will be free for whoever is turned away now: after those who were turned away before,
-# or all would come back at once for one place. KEYS: until when places are promised. ARGV: seconds
-# until there is one, seconds that it takes to free theirs, the most seconds to tell anyone.
+# or all would come back at once for one place. It is kept for one who has a name, though never more
+# than half of all. KEYS: until when places are promised, the places. ARGV: seconds until there is
+# one, seconds that it takes to free theirs, the most seconds to tell anyone, the name, all places.
 PROMISE = f"""{NOW}
-local place = tonumber(redis.call('GET', KEYS[1]) or '0') + ARGV[2]
-place = math.min(math.max(place, now + ARGV[1]), now + ARGV[3])
-local wait = place - now
-redis.call('SET', KEYS[1], string.format('%.6f', place), 'PX', math.ceil(wait * 1000) + 1)
+local free = tonumber(redis.call('GET', KEYS[1]) or '0') + ARGV[2]
+free = math.min(math.max(free, now + ARGV[1]), now + ARGV[3])
+local wait, when = free - now, string.format('%.6f', free)
+redis.call('SET', KEYS[1], when, 'PX', math.ceil(wait * 1000) + 1)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - {_KEPT_S})  -- nobody came for them
+local known = redis.call('ZSCORE', KEYS[2], ARGV[4])
+if ARGV[4] ~= '' and (known or 2 * redis.call('ZCARD', KEYS[2]) < tonumber(ARGV[5])) then
+  redis.call('ZADD', KEYS[2], when, ARGV[4])
+  redis.call('EXPIRE', KEYS[2], math.ceil(ARGV[3] + {_KEPT_S}))
+end
 return tostring(wait)
 """

@@ -40,13 +40,18 @@ def distinct(mp4: bytes) -> bytes:
     return mp4 + struct.pack(">I", 8 + _UNIQUE_BYTES) + b"free" + secrets.token_bytes(_UNIQUE_BYTES)
 
 
-def request(mp4: bytes, *, wait_s: int) -> bytes:
-    """POST /classify with the clip, whole, as it goes over the wire."""
+def request(mp4: bytes, *, wait_s: int, name: str = "") -> bytes:
+    """POST /classify with the clip, whole, as it goes over the wire; a name is its idempotency key,
+    under which a place in the queue is kept.
+    """
     part = b'\r\nContent-Disposition: form-data; name="clip"; filename="clip.mp4"\r\n\r\n'
     body = b"--" + _BOUNDARY + part + mp4 + b"\r\n--" + _BOUNDARY + b"--\r\n"
     head = (
         "POST /classify HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: multipart/form-data; boundary={_BOUNDARY.decode()}\r\n"
-        f"Content-Length: {len(body)}\r\nPrefer: wait={wait_s}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nPrefer: wait={wait_s}\r\n"
     )
+    if name:
+        head += f"Idempotency-Key: {name}\r\n"
+    head += "\r\n"
     return head.encode() + body

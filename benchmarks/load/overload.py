@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -50,10 +51,10 @@ async def overload(port: int, clips: Iterator[bytes], *, rate: float, seconds: f
 
 
 async def _one(port: int, clip: bytes, told: Told) -> None:
-    sent = time.monotonic()
+    sent, name = time.monotonic(), uuid.uuid4().hex
     for coming in range(1 + _RETURNS):
         try:
-            answer = await ask(port, request(clip, wait_s=_WAIT_S))
+            answer = await ask(port, request(clip, wait_s=_WAIT_S, name=name))
         except (OSError, asyncio.IncompleteReadError) as error:
             told.unlike.append(f"no answer: {error}")
             return

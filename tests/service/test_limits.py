@@ -2,6 +2,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from httpx2 import Response
@@ -17,7 +18,7 @@ from tests.service.serving import asking_from, bearer
 from tests.service.teaching import NO_WAIT, ask, clip, teach
 from workers.blobs import clip_name
 from workers.errors import NoRoom
-from workers.jobs import RUNNING, TOOK, ClassifyParams, Job, Problem, Room
+from workers.jobs import PLACES, RUNNING, TOOK, ClassifyParams, Job, Problem, Room
 
 Serve = Callable[..., TestClient]
 
@@ -338,6 +339,56 @@ def test_those_who_are_turned_away_are_told_to_come_one_after_the_other(
         return refused.value.retry_after_s
 
     assert [told() for _ in range(4)] == [10, 20, 30, 30]  # 30: the whole queue, and no longer
+
+
+def test_a_place_is_kept_for_one_who_has_a_name(worker: PlayedWorker) -> None:
+    store, room = worker.store, Room(queued=4)
+    first = [new_job() for _ in range(4)]
+    store.create_all(first, room=room)
+    store.redis.rpush(TOOK, "0.2")  # seconds
+
+    def told(name: str) -> tuple[int | None, int | None]:
+        with pytest.raises(NoRoom) as refused:
+            store.create(new_job(), room=replace(room, place=name))
+        return refused.value.value, refused.value.position
+
+    assert told("anna") == (4, 4)
+    store.cancel(first[0].id)
+    assert told("ben") == (3, 4)  # the free place is hers
+    assert told("") == (3, 5)  # half of all places are kept
+    assert told("dora") == (3, 5)
+    time.sleep(0.2)
+    store.create(new_job(), room=replace(room, place="anna"))
+    assert told("anna") == (4, 5)  # she had but one
+
+
+def test_a_place_that_nobody_comes_for_is_anyones(worker: PlayedWorker) -> None:
+    store, room = worker.store, Room(queued=1)
+    first = new_job()
+    store.create(first, room=room)
+    with pytest.raises(NoRoom):
+        store.create(new_job(), room=replace(room, place="anna"))
+    store.cancel(first.id)
+    with pytest.raises(NoRoom, match="places are kept for 1"):
+        store.create(new_job(), room=room)
+    store.redis.zincrby(PLACES, -60, "anna")  # a minute has gone by
+    store.create(new_job(), room=room)
+
+
+def test_who_names_his_request_gets_in_when_he_was_told(serve: Serve, worker: PlayedWorker) -> None:
+    """Whoever else comes in between."""
+    client = serve(max_queued=1)
+    worker.gate.clear()
+    worker.store.redis.rpush(TOOK, "0.1")  # seconds
+    waits = send_later(client, "a", {}).json()["id"]
+    named = {"Idempotency-Key": "mine"}
+    refused = send_later(client, "b", named)
+    assert refused.headers["retry-after"] == "1"
+    worker.store.cancel(waits)
+    assert send_later(client, "c", {}).status_code == 429
+    time.sleep(1)
+    assert send_later(client, "c", {}).status_code == 429
+    assert send_later(client, "b", named).status_code == 202
 
 
 def test_how_long_jobs_take_is_remembered_of_the_last_32(
