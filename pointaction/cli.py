@@ -21,12 +21,14 @@ from pointaction.evaluation.benchmark_commands import fewshot_benchmark
 from pointaction.evaluation.commands import evaluation
 from pointaction.evaluation.episode_commands import episodes
 from pointaction.evaluation.mixed_commands import mixed
+from pointaction.evaluation.stored_commands import stored
 from pointaction.extraction.commands import extract
 from pointaction.fewshot.commands import episode
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import models
 from pointaction.progress import bars
+from pointaction.reproduce.commands import reproduce
 from pointaction.terminal import err, out, plain, show
 from pointaction.timelines.commands import timeline
 from pointaction.tracking.commands import (
@@ -148,10 +150,12 @@ app.command()(train_appearance)
 app.command()(extract_features)
 app.command()(reels)
 app.command()(train_video)
+app.command()(reproduce)
 
 evaluation.command()(episodes)
 evaluation.command()(fewshot_benchmark)
 evaluation.command()(mixed)
+evaluation.add_typer(stored, name="stored")
 app.add_typer(evaluation, name="evaluate")
 app.add_typer(models, name="models")
 app.add_typer(trackstore, name="trackstore")

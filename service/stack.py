@@ -4,7 +4,7 @@ what sends webhooks, where any may be sent.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol, Self
 
@@ -45,8 +45,14 @@ def embedded(settings: ServiceSettings) -> Iterator[ServiceSettings]:
             keepers.append(Keeper("deliverer", deliverer))
         for keeper in keepers:
             processes.enter_context(keeper)
-        processes.callback(lambda: [keeper.let_go() for keeper in keepers])  # all at once
+        processes.callback(_let_go, keepers)
         yield complete
+
+
+def _let_go(keepers: Sequence["Keeper"]) -> None:
+    """Have all begin to leave at once, before one after the other is waited for."""
+    for keeper in keepers:
+        keeper.let_go()
 
 
 def sharing_cores(settings: ServiceSettings) -> ServiceSettings:

@@ -2,7 +2,7 @@
 
 import sys
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -15,11 +15,20 @@ out = Console()
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
-def worker() -> None:
-    """Work on the queue that POINTACTION_BROKER_URL names, until SIGTERM."""
+def worker(
+    takes: Annotated[
+        Literal["jobs", "extract", "both"] | None,
+        typer.Option(
+            help="jobs of the service; clips that `pointaction extract --queue` hands out; or "
+            "these where no job waits. Else as POINTACTION_TAKES says."
+        ),
+    ] = None,
+) -> None:
+    """Work on the queues of POINTACTION_BROKER_URL, until SIGTERM."""
     from workers.launch import run_worker
 
-    sys.exit(run_worker(_settings(Settings)))
+    settings = _settings(Settings)
+    sys.exit(run_worker(settings.model_copy(update={"takes": takes}) if takes else settings))
 
 
 def webhooks() -> None:

@@ -15,30 +15,43 @@ from celery.exceptions import SecurityWarning
 from celery.worker import state
 
 from workers import logs, tasks, traces
+from workers.following import OpenFollowing, open_following
 from workers.library import open_library
 from workers.parenthood import die_with_parent
 from workers.process import Library, Process
-from workers.queue import make_app
+from workers.queue import make_app, taken
 from workers.settings import Settings
 from workers.sweeper import Sweeper
 
 OpenLibrary = Callable[[Settings], Library]
 
 
-def run_worker(settings: Settings, *, open_library: OpenLibrary = open_library) -> int:
+def run_worker(
+    settings: Settings,
+    *,
+    open_library: OpenLibrary = open_library,
+    open_following: OpenFollowing = open_following,
+) -> int:
     """Work until SIGTERM or SIGINT; returns the exit code. To be called once, in a main thread.
 
-    `open_library` is called in the pool process, on its first job.
+    `open_library` is called in the pool process, on its first job, and `open_following` on the
+    first clip of a data set.
     """
     logs.configure(settings)
     app = make_app(settings)
-    tasks.install(app, cache(lambda: Process(settings, open_library(settings))))
+
+    @cache
+    def process() -> Process:
+        return Process(settings, open_library(settings), open_following=open_following)
+
+    tasks.install(app, process)
     app.steps["worker"].update((PromptReplacement, LostSettlement))
     _listen(settings, Sweeper(settings))
     # It warns of pickle in a worker that runs as root, as in a container; ours reads JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     worker = app.Worker(
         hostname=f"pointaction-{os.getpid()}@{socket.gethostname()}",
+        queues=taken(settings),
         quiet=True,
         without_gossip=True,
         without_mingle=True,

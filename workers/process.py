@@ -28,6 +28,7 @@ from pointaction.tracks import Tracks
 from workers import presence
 from workers.blobs import BlobStore
 from workers.episodes import EpisodeStore
+from workers.following import Following, OpenFollowing, open_following
 from workers.jobs import JobStore
 from workers.queue import JobQueue
 from workers.results import ResultCache
@@ -35,6 +36,7 @@ from workers.settings import Settings
 from workers.stats import Counter, Tally
 
 if TYPE_CHECKING:
+    from pointaction.extraction.follower import How
     from pointaction.fewshot.matcher import Matcher
 
 Opened = TypeVar("Opened")
@@ -154,10 +156,18 @@ class Process:
     fork, and torch must not be there before one.
     """
 
-    def __init__(self, settings: Settings, library: Library) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        library: Library,
+        *,
+        open_following: OpenFollowing = open_following,
+    ) -> None:
         self.settings = settings
         self.library = library
         self.tally = Tally()
+        self._open_following = open_following
+        self._following: tuple[How, str, Following] | None = None
         self._held: dict[str, tuple[str | None, Any]] = {}  # name -> (digest, what is open)
         self._classes: OrderedDict[str, Classes] = OrderedDict()  # by what they were learnt from
 
@@ -209,6 +219,17 @@ class Process:
     def head(self, used: Used) -> Matcher:
         """The matcher in memory."""
         return self._kept(used.name, used.digest, self.library.open_head)
+
+    def following(self, how: How, making: str) -> Following:
+        """What follows the clips of a data set, in memory as long as they are asked for alike.
+
+        Raises PointActionError where the methods cannot be opened, or would make other tracks than
+        those whose `making` has this digest.
+        """
+        if self._following is None or self._following[:2] != (how, making):
+            self._following = None  # let go of the old one before there is a new one
+            self._following = how, making, self._open_following(self.settings, how, making)
+        return self._following[2]
 
     def classes(self, key: str, learn: Callable[[], Classes]) -> Classes:
         """What has been learnt under this key, as long as not too much else has been since."""

@@ -1,9 +1,11 @@
-"""The Celery app, and how a job is put in its queue. Never imports torch or the tasks.
+"""The Celery app, and how jobs and clips of data sets are queued. Never imports torch or the tasks.
 
-A message holds the job's id, and which of its turns it is for; everything about the job is in its
-record.
+A message holds the id of a job and which of its turns it is for, or a run, the number of a clip and
+which attempt at it; everything else is in their records.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -16,6 +18,7 @@ from workers.errors import QueueDown
 from workers.settings import Settings
 
 TASK = "run"
+CLIP = "clip"  # of a data set
 # A web request that submits gives up soon; the caller is told when to come back.
 _PUBLISHER = {
     "socket_connect_timeout": 0.7,
@@ -33,6 +36,8 @@ def make_app(settings: Settings) -> Celery:
         "socket_timeout": 10.0,
         "socket_keepalive": True,
         "health_check_interval": 10,
+        # Of two queues the first one until it is empty: jobs do not wait behind a data set.
+        "queue_order_strategy": "priority",
     }
     app = Celery("pointaction", set_as_current=False)
     app.conf.update(
@@ -111,14 +116,49 @@ class JobQueue:
     """Where jobs wait for a worker."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app = make_app(settings)
-        self.app.conf.broker_transport_options |= _PUBLISHER
+        self.app = _publisher(settings)
 
     def submit(self, job_id: str, turn: int = 0) -> None:
         """Queue a job that has a record. QueueDown, within 2 s, when the broker is away."""
         args = [job_id, turn] if turn else [job_id]
-        try:
-            with traces.span("publish", part="producer"):
-                self.app.send_task(TASK, args=args, task_id=job_id, retry=False)
-        except (kombu.exceptions.KombuError, redis.exceptions.RedisError, OSError) as error:
-            raise QueueDown("the queue does not answer; try again in a few seconds") from error
+        with _reached(), traces.span("publish", part="producer"):
+            self.app.send_task(TASK, args=args, task_id=job_id, retry=False)
+
+
+class ClipQueue:
+    """Where clips of data sets wait, for workers that take them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = _publisher(settings)
+        self.name = settings.extract_queue
+
+    def submit(self, run: str, number: int, attempt: int) -> None:
+        """Queue an attempt at a clip that the run has opened. QueueDown as for a job."""
+        with _reached():
+            self.app.send_task(
+                CLIP,
+                args=[run, number, attempt],
+                task_id=f"{run}.{number}.{attempt}",
+                queue=self.name,
+                retry=False,
+            )
+
+
+def taken(settings: Settings) -> list[str]:
+    """The queues that a worker of these settings takes from, the one that goes first before."""
+    jobs, clips = [settings.queue], [settings.extract_queue]
+    return {"jobs": jobs, "extract": clips, "both": jobs + clips}[settings.takes]
+
+
+def _publisher(settings: Settings) -> Celery:
+    app = make_app(settings)
+    app.conf.broker_transport_options |= _PUBLISHER
+    return app
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except (kombu.exceptions.KombuError, redis.exceptions.RedisError, OSError) as error:
+        raise QueueDown("the queue does not answer; try again in a few seconds") from error

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     cache_url: str | None = None  # results and tracks; volatile-lru
     blob_url: str | None = None  # clips and overlays: a folder or s3://; default data_dir/blobs
     queue: str = "classify"
+    extract_queue: str = (
+        "extract"  # clips of data sets, handed out by `pointaction extract --queue`
+    )
+    takes: Literal["jobs", "extract", "both"] = (
+        "jobs"  # of a worker; both: clips where no job waits
+    )
 
     job_ttl_s: int = 24 * 3600
     result_ttl_s: int = 7 * 24 * 3600

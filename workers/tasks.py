@@ -1,4 +1,6 @@
-"""The one task: run the job with this id, once, however often its message is delivered."""
+"""The tasks: run the job with this id, or this attempt at a clip of a data set, once, however often
+its message is delivered.
+"""
 
 import os
 import time
@@ -21,7 +23,7 @@ from workers.logs import logger
 from workers.overlay import overlay
 from workers.process import Process, new_holder
 from workers.progress import Cancelled, Lease, Progress
-from workers.queue import TASK
+from workers.queue import CLIP, TASK
 from workers.stats import Counter
 from workers.timelines import TurnOver, timeline
 
@@ -45,11 +47,17 @@ _INSIST_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)  # pauses before the outcome is given
 
 
 def install(app: Celery, process: Callable[[], Process]) -> None:
-    """Give the app its task. `process` is first called in a pool process, by its first job."""
+    """Give the app its tasks. `process` is first called in a pool process, by its first job."""
 
     @app.task(name=TASK)
     def run(job_id: str, turn: int = 0) -> None:
         run_job(process(), job_id, turn)
+
+    @app.task(name=CLIP)
+    def clip(run: str, number: int, attempt: int) -> None:
+        from workers.clips import run_clip  # which needs what tracks are stored with
+
+        run_clip(process(), run, number, attempt)
 
 
 def run_job(process: Process, job_id: str, turn: int = 0) -> None:
@@ -113,7 +121,7 @@ def _put_back(process: Process, job: Job, progress: Progress) -> None:
     """End the turn: the job waits at the end of the queue for its next one."""
     timings = _timings(job, progress)
     holder = progress.lease.holder
-    turn = _insist(lambda: process.jobs.put_back(job.id, holder, timings_ms=timings))
+    turn = insist(lambda: process.jobs.put_back(job.id, holder, timings_ms=timings))
     if turn is None:
         log.info("turn dropped: the job is not ours")
         return
@@ -127,7 +135,7 @@ def _put_back(process: Process, job: Job, progress: Progress) -> None:
 def _succeed(process: Process, job: Job, progress: Progress, result: dict[str, Any]) -> None:
     timings = _timings(job, progress)
     lease = progress.lease
-    filed = _insist(
+    filed = insist(
         lambda: process.jobs.succeed(job.id, lease.holder, result=result, timings_ms=timings)
     )
     if filed:
@@ -140,7 +148,7 @@ def _succeed(process: Process, job: Job, progress: Progress, result: dict[str, A
 def _fail(process: Process, job: Job, progress: Progress, problem: Problem) -> None:
     timings = _timings(job, progress)
     lease = progress.lease
-    filed = _insist(lambda: lease.jobs.fail(job.id, lease.holder, problem, timings_ms=timings))
+    filed = insist(lambda: lease.jobs.fail(job.id, lease.holder, problem, timings_ms=timings))
     if filed:
         _count(process, job, problem.kind)
         traces.note({"pointaction.problem": problem.kind}, failed=True)
@@ -198,7 +206,7 @@ def _report(process: Process) -> None:
         log.warning("statistics not written", error=str(error))
 
 
-def _insist(write: Callable[[], Answer]) -> Answer:
+def insist(write: Callable[[], Answer]) -> Answer:
     """Write an outcome in spite of a short absence of Redis."""
     for pause in _INSIST_S:
         try:

@@ -5,8 +5,8 @@ whether it does is asked afterwards, because owners withdraw clips.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pointaction.errors import InputError
@@ -24,6 +24,9 @@ class Item:
     start: float | None = None  # seconds into the video; None: from its beginning
     end: float | None = None  # seconds into the video; None: to its end
     group: str | None = None  # what it is compared within: IARD's actor, CiA's chiral pair
+    # What it is called and what else is told of it make it no other clip.
+    name: str | None = field(default=None, compare=False)  # None: that of its file
+    about: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,12 @@ def read_fewshot_lists(lists: Path, videos: Path, places: tuple[str, ...]) -> An
     a file is taken; else the first.
     """
     items = tuple(
-        Item(path=_place(videos, places, label=label, clip=clip), label=label, split=part)
+        Item(
+            path=_place(videos, places, label=label, clip=clip),
+            label=label,
+            split=part,
+            name=clip,
+        )
         for part, word in _WORDS.items()
         for label, clip in dict.fromkeys(_lines(_only(lists, word)))
     )

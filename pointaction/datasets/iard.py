@@ -26,7 +26,13 @@ def read_iard(videos: Path) -> Annotations:
     Raises InputError when there is none.
     """
     items = tuple(
-        Item(path=path, label=action, split=None, group=actor)
+        Item(
+            path=path,
+            label=action,
+            split=None,
+            group=actor,
+            name=path.relative_to(videos).with_suffix("").as_posix(),
+        )
         for path in sorted(videos.rglob("*"))
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith("._")
         for action, actor in [_action_and_actor(path.stem)]

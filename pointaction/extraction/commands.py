@@ -1,12 +1,14 @@
 """`pointaction extract`: the clips of a data set become a store of tracks."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pointaction.depth.lifters import DEFAULT_DEPTH
-from pointaction.errors import InputError
+from pointaction.errors import InputError, MissingExtra
+from pointaction.extraction.share import SHARDS, Share
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
@@ -22,26 +24,70 @@ from pointaction.tracking.commands import (
 from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 
+if TYPE_CHECKING:
+    from pointaction.extraction.extract import Followers, OpenFollowers
+    from pointaction.extraction.layout import Found
+    from pointaction.video.cut import Cut
+
 _SHOWN = 10  # failures
+_FOLLOWERS = "pointaction.followers"  # entry points: who follows clips, if not this machine
 
 
 def extract(
     source: Annotated[
         Path,
-        typer.Argument(help="A folder of clips, a .csv or .jsonl list, or WebDataset .tar files."),
+        typer.Argument(
+            help="A published data set, a folder of clips, a .csv or .jsonl list, or .tar files."
+        ),
     ],
     output: Annotated[
         str, typer.Option("-o", "--output", help="The store: a folder, or s3://bucket/folder.")
     ],
+    layout: Annotated[
+        str,
+        typer.Option(help="How that is laid out: ssv2 or others, files, or what auto recognises."),
+    ] = "auto",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of a layout: train, validation, test; 2:test, ssv2-otam:test."),
+    ] = None,
+    videos: Annotated[
+        Path | None, typer.Option(help="Of a layout, if not where the owner's archives put them.")
+    ] = None,
     tracks: Annotated[int, typer.Option(min=1, max=10_000, help="Points in each clip.")] = 512,
     points: Annotated[str, typer.Option(help=POINTS_HELP)] = DEFAULT_POINTS,
     tracker: Annotated[str, typer.Option(help=TRACKER_HELP)] = DEFAULT_TRACKER,
     depth: Annotated[str, typer.Option(help=DEPTH_HELP)] = DEFAULT_DEPTH,
-    every: Annotated[bool, typer.Option(help="Every frame of a clip, instead of 32.")] = False,
+    features: Annotated[
+        str | None,
+        typer.Option(help="A backbone, such as looks-tiny, whose features are kept beside tracks."),
+    ] = None,
+    every: Annotated[
+        bool | None,
+        typer.Option(
+            "--every/--spread",
+            help="Every frame of a clip, or 32 over it, whatever its layout says.",
+        ),
+    ] = None,
     stride: Annotated[
         int | None, typer.Option(min=1, help="32 frames at most so far apart, from the middle.")
     ] = None,
     processes: Annotated[int, typer.Option("-p", "--processes", min=1)] = 1,
+    queue: Annotated[
+        bool,
+        typer.Option(
+            "--queue",
+            help="By the workers of POINTACTION_BROKER_URL that take clips "
+            "(`pointaction worker --takes extract`), on the device that they were told.",
+        ),
+    ] = False,
+    share: Annotated[
+        str, typer.Option(help="2/8: every eighth clip, from the second; for several commands.")
+    ] = "1/1",
+    shards: Annotated[
+        str,
+        typer.Option(help="What they are called; each command of a store calls them otherwise."),
+    ] = SHARDS,
     per_shard: Annotated[int, typer.Option(min=1, help="Clips in a file of the store.")] = 2000,
     spool: Annotated[
         Path | None, typer.Option(help="Where files are collected for s3://; keep it.")
@@ -53,27 +99,33 @@ def extract(
     store: Store = DEFAULT_STORE,
 ) -> None:
     """Follow points through every clip of a data set, once. Call again to go on."""
-    from pointaction.extraction.extract import FAILURES
     from pointaction.extraction.extract import estimate as estimated
     from pointaction.extraction.extract import extract as run
+    from pointaction.extraction.extract import failures_of, not_there
     from pointaction.extraction.follower import How
+    from pointaction.extraction.layouts import FILES, find_clips, report_missing
     from pointaction.extraction.rate import rating
-    from pointaction.extraction.sources import read_source
-    from pointaction.video.cut import Cut
 
-    if every and stride is not None:
-        raise InputError("--every takes every frame, and --stride some; give one of them")
+    density = _density(every, stride)
+    layout, found = find_clips(source, layout=layout, split=split, videos=videos)
+    _tell(layout, found)
     how = How(
         tracks=tracks,
         tracker=tracker,
         points=points,
         depth=depth,
-        cut=Cut(every=every, stride=stride),
+        features=features,
+        cut=density or found.cut,
         running=Running(device=device, precision=precision),
         models=store,
     )
-    wanted = read_source(source)
-    if estimate or dry_run:
+    part = Share.from_text(share)
+    shards = part.name(shards)
+    wanted = part.take(found.wanted)
+    if (estimate or dry_run) and queue:  # how fast its workers are is not known here
+        missing = len(not_there(wanted, output, how))
+        err.print(f"{missing:,} of {len(wanted):,} clips are not there yet")
+    elif estimate or dry_run:
         told = estimated(wanted, output, how)
         err.print(f"{told.clips:,} of {len(wanted):,} clips are not there yet")
         err.print(
@@ -88,10 +140,14 @@ def extract(
             output,
             how,
             processes=processes,
+            followers=_of_the_queue(output, shards) if queue else None,
+            shards=shards,
             clips_per_shard=per_shard,
             spool=spool,
             progress=progress,
         )
+    if layout != FILES:
+        report_missing(output, found)
     out.print(
         f"{plain(output)}: {done.there + done.added:,} of {done.wanted:,} clips, "
         f"{done.added:,} of them new",
@@ -100,5 +156,43 @@ def extract(
     if done.failures:
         for failure in done.failures[:_SHOWN]:
             err.print(f"[red]{plain(failure.source)}[/]: {plain(failure.detail)}", soft_wrap=True)
-        err.print(f"{len(done.failures):,} clips failed; all are in {plain(output)}/{FAILURES}")
+        told_in = f"{plain(output)}/{failures_of(shards)}"
+        err.print(f"{len(done.failures):,} clips failed; all are in {told_in}")
         raise typer.Exit(1)
+
+
+def _density(every: bool | None, stride: int | None) -> "Cut | None":
+    """How densely clips are looked at, if that was asked for."""
+    from pointaction.video.cut import Cut
+
+    if every and stride is not None:
+        raise InputError("--every takes every frame, and --stride some; give one of them")
+    return None if every is None and stride is None else Cut(every=bool(every), stride=stride)
+
+
+def _tell(name: str, found: "Found") -> None:
+    """What the source was taken for, what that may be used for, and what is not there."""
+    from pointaction.extraction.layouts import LAYOUTS, MISSING
+
+    if name not in LAYOUTS:
+        return
+    layout = LAYOUTS[name]
+    err.print(f"{layout.title} (--layout {name}): {layout.sampling}", soft_wrap=True)
+    err.print(f"licence: {layout.licence}; commercial use: {layout.commercial}", soft_wrap=True)
+    if found.missing:
+        listed = len(found.wanted) + len(found.missing)
+        err.print(
+            f"{len(found.missing):,} of {listed:,} listed clips are not there, such as "
+            f"{plain(found.missing[0].path)}; {MISSING} in the store will have all",
+            soft_wrap=True,
+        )
+
+
+def _of_the_queue(store: str, shards: str) -> "Followers":
+    for point in entry_points(group=_FOLLOWERS, name="queue"):
+        try:
+            open_followers: OpenFollowers = point.load()
+        except ImportError:  # its extra is not installed
+            continue
+        return open_followers(store, shards)
+    raise MissingExtra("--queue", extra="workers")

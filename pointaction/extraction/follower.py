@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from pointaction.choices import chosen
+from pointaction.clip import Clip
 from pointaction.depth.lifters import DEFAULT_DEPTH, LIFTERS
-from pointaction.errors import InputError, PointActionError
+from pointaction.errors import DecoderFailure, InputError, PointActionError
+from pointaction.extraction.looks import Looks, told
 from pointaction.extraction.sources import Wanted
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
@@ -31,6 +34,7 @@ class How:
     points: str = DEFAULT_POINTS
     depth: str = DEFAULT_DEPTH
     cut: Cut = WHOLE  # how densely clips are looked at; where they begin and end is their own
+    features: str | None = None  # a backbone, whose features are kept beside the tracks
     running: Running = Running()
     models: Path = DEFAULT_STORE
 
@@ -42,6 +46,7 @@ class How:
             depth=chosen(self.depth, LIFTERS).used(self.models, self.running).to_json(),
             tracks=self.tracks,
             sampling=_sampling(self.cut),
+            backbone=told(self.features, self.models, self.running) if self.features else None,
         )
 
 
@@ -64,7 +69,7 @@ class Followed:
 
 
 class Follower:
-    """A tracker, a depth and a way to choose points, opened once."""
+    """A tracker, a depth, a way to choose points and perhaps a backbone, opened once."""
 
     def __init__(self, how: How) -> None:
         method = chosen(how.tracker, TRACKERS)
@@ -74,6 +79,7 @@ class Follower:
         self._choose = chosen(how.points, POINTS).open(how.models, how.running)
         self._tracker = method.open(how.models, how.running)
         self._lifter = chosen(how.depth, LIFTERS).open(how.models, how.running)
+        self._looks = Looks(how.features, how.models, how.running) if how.features else None
 
     def follow(self, wanted: Wanted) -> Followed | Failure:
         """The clip's tracks, or why there are none. Equal clips give equal bytes."""
@@ -85,11 +91,8 @@ class Follower:
 
     def _sample(self, wanted: Wanted) -> Sample:
         from pointaction.pipeline import track_clip
-        from pointaction.video.cut import decode_cut
 
-        cut = replace(self._cut, start=wanted.cut.start, end=wanted.cut.end)
-        with _on_disk(wanted) as path:
-            clip = decode_cut(path, cut, short_side=self._short_side, enlarge=self._enlarge)
+        clip = self._clip(wanted)
         tracks = track_clip(
             clip,
             tracks=self._tracks,
@@ -102,7 +105,21 @@ class Follower:
             tracks=tracks,
             label=wanted.label,
             about={**wanted.about, "content": clip.sha256},
+            features=self._looks.features(clip) if self._looks else None,
         )
+
+    def _clip(self, wanted: Wanted) -> Clip:
+        from pointaction.video.cut import decode_cut
+
+        cut = replace(self._cut, start=wanted.cut.start, end=wanted.cut.end)
+        with _on_disk(wanted) as path:
+            seen = partial(
+                decode_cut, path, cut, short_side=self._short_side, enlarge=self._enlarge
+            )
+            try:
+                return seen()
+            except DecoderFailure:  # killed from outside perhaps, as where memory runs short
+                return seen()
 
 
 def failure(wanted: Wanted, kind: str, detail: str) -> Failure:

@@ -24,12 +24,18 @@ def show(store: Url) -> None:
     opened = TrackStore(store)
     making, clips = opened.making, len(opened)
     size = sum(seal.length for seal in opened.shards)
+    counts: Counter[str | None] = Counter()
+    shapes: set[tuple[int, int]] = set()
+    for entry in opened:
+        counts[entry.label] += 1
+        if entry.features:
+            shapes.add(entry.features)
     facts: dict[str, object] = {
         "store": opened.url,
         "tracker": _method(making.tracker),
         "points": _method(making.points),
         "depth": _method(making.depth),
-        "features": _method(making.backbone),
+        "features": _features(making.backbone, shapes),
         "tracks": f"{making.tracks} a clip, {making.sampling}",
         **making.notes,
         "making": making.digest,
@@ -40,7 +46,6 @@ def show(store: Url) -> None:
     }
     for fact, value in facts.items():
         out.print(f"{plain(fact) + ':':<9} {plain(value)}", soft_wrap=True)
-    counts = Counter(entry.label for entry in opened)
     for label, count in counts.most_common(_LABELS):
         out.print(f"{count:9,}  {'without a label' if label is None else plain(label)}")
     if len(counts) > _LABELS:
@@ -51,7 +56,7 @@ def show(store: Url) -> None:
 def verify(
     store: Url,
     decode: Annotated[
-        bool, typer.Option("--decode", help="Open the tracks of every clip.")
+        bool, typer.Option("--decode", help="Open the tracks and features of every clip.")
     ] = False,
 ) -> None:
     """Compare all that is in a store with its checksums; exit 1 if something is another."""
@@ -78,3 +83,14 @@ def _method(told: dict[str, object] | None) -> str:
         return "none"
     digest = told.get("digest")
     return f"{told.get('name')} {told.get('version')}" + (f", {str(digest)[:12]}" if digest else "")
+
+
+def _features(told: dict[str, object] | None, shapes: set[tuple[int, int]]) -> str:
+    """A backbone, and how many numbers it gave a clip."""
+    if told is None:
+        return "none"
+    text = f"{told.get('name')}, {str(told.get('digest'))[:12]}, {told.get('frames')} frames"
+    if not shapes:
+        return text
+    tokens, width = max(shapes)
+    return f"{text}, {'at most ' * (len(shapes) > 1)}{tokens:,} tokens of {width:,}"

@@ -16,10 +16,11 @@ each frame.
 Shapes:  N tracks   T frames   K frames of tracks that are written, N T at most
 """
 
+import math
 import struct
 import threading
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,18 +151,17 @@ def _restored(
     depth: bool,
 ) -> Tracks:
     bits = planes.read("visible", np.uint8, -(-count * frames // 8))
-    visible = np.unpackbits(bits, count=count * frames).view(np.bool_)
-    seen = np.flatnonzero(visible)
-    every = slice(None)
+    visible = np.unpackbits(bits, count=count * frames).reshape(frames, count)
+    seen, every = _Written.where(visible), _Written.everywhere(visible)
     xy = _positions(planes, seen if flags & _HELD else every, count, frames)
-    trust = np.zeros(count * frames, np.uint8)
     written = seen if flags & _CONFIDENCE_HELD else every
-    trust[written] = planes.read("confidence", np.uint8, trust[written].size)
+    trust = np.zeros(count * frames, np.uint8)
+    trust[written.place] = planes.read("confidence", np.uint8, written.size)
     return _checked(
-        bool(planes.lengths["far"] or planes.lengths["off"]),
+        bool(planes.lengths["far"] or planes.lengths["off"] or flags & _BETWEEN),
         xy=xy,
-        visible=visible.reshape(frames, count).T.copy(),
-        confidence=trust.reshape(frames, count).T.copy() * np.float32(1 / 255),
+        visible=_turned(visible).view(np.bool_),
+        confidence=_turned(trust.reshape(frames, count)) * np.float32(1 / 255),
         query=_query(planes, xy, between=bool(flags & _BETWEEN)),
         size=size,
         times=planes.read("times", np.float64, frames),
@@ -209,18 +209,38 @@ def _two(changes: NDArray[Any]) -> tuple[Bytes, Bytes]:
     return together[:, 0].copy(), together[:, 1].copy()
 
 
-def _positions(planes: "_Planes", written: Any, count: int, frames: int) -> NDArray[np.float32]:
+class _Written(NamedTuple):
+    """Which of (T, N) numbers there are, of which the others are 0."""
+
+    place: Any  # of each of them, counted frame by frame
+    often: NDArray[np.integer[Any]]  # (T,) how many there are in each frame
+    size: int  # how many in all
+
+    @classmethod
+    def where(cls, visible: Bytes) -> "_Written":
+        place = np.flatnonzero(visible.view(np.bool_))
+        often = np.add.reduce(visible, axis=1, dtype=np.uint16)
+        return cls(place, often, len(place))
+
+    @classmethod
+    def everywhere(cls, visible: Bytes) -> "_Written":
+        frames, count = visible.shape
+        return cls(slice(None), np.full(frames, count), visible.size)
+
+
+def _positions(
+    planes: "_Planes", written: _Written, count: int, frames: int
+) -> NDArray[np.float32]:
     """(N, T, 2) in pixels. Until they are, x and y of a point are the halves of one number."""
     words = np.zeros(frames * count, np.uint32)
     drift = planes.read("drift", np.uint16, 2 * frames) - np.uint16(_MIDDLE)
-    size = words[written].size
-    steps = planes.read_two("low", "high", 2 * size)
-    steps += np.repeat(drift.view(np.uint32), count)[written].view(np.uint16)
-    words[written] = steps.view(np.uint32)
+    steps = planes.read_two("low", "high", 2 * written.size)
+    steps += np.repeat(drift.view(np.uint32), written.often).view(np.uint16)
+    words[written.place] = steps.view(np.uint32)
     rows = words.view(np.uint16).reshape(frames, 2 * count)
     rows[0] = planes.read("first", np.uint16, 2 * count)
     _add_up(rows)
-    steps = words.reshape(frames, count).T.copy().view(np.int16)
+    steps = _turned(words.view(np.int32).reshape(frames, count)).view(np.int16)
     xy: NDArray[np.float32] = steps.reshape(count, frames, 2) * np.float32(1 / STEPS)
     if planes.lengths["far"]:
         far = planes.read("far", np.int8, 2 * count * frames).reshape(frames, count, 2)
@@ -229,16 +249,16 @@ def _positions(planes: "_Planes", written: Any, count: int, frames: int) -> NDAr
 
 
 def _depth(
-    planes: "_Planes", written: Any, count: int, frames: int, exponent: int
+    planes: "_Planes", written: _Written, count: int, frames: int, exponent: int
 ) -> NDArray[np.float32]:
     bits = np.zeros(frames * count, np.uint16)
-    steps = planes.read_two("depth low", "depth high", bits[written].size)
+    steps = planes.read_two("depth low", "depth high", written.size)
     steps -= np.uint16(_MIDDLE)
-    bits[written] = steps
+    bits[written.place] = steps
     rows = bits.reshape(frames, count)
     rows[0] = planes.read("first depth", np.uint16, count)
     _add_up(rows)
-    depth: NDArray[np.float32] = rows.T.copy().view(np.float16).astype(np.float32)
+    depth: NDArray[np.float32] = _turned(rows).view(np.float16).astype(np.float32)
     if exponent:
         depth *= np.ldexp(np.float32(1), exponent)
     if exponent == _LARGEST:  # half precision may have rounded the largest number there is up
@@ -252,11 +272,21 @@ def _query(planes: "_Planes", xy: NDArray[np.float32], *, between: bool) -> NDAr
     start = planes.read("start", np.float32 if between else np.uint16, count)
     query = np.empty((count, 3), np.float32)
     query[:, 0] = start
-    nearest = _frame(start, frames) if between else start.clip(0, frames - 1)
-    query[:, 1:] = xy.reshape(-1, 2).take(nearest + np.arange(0, count * frames, frames), axis=0)
+    nearest = _frame(start, frames) if between else np.minimum(start, frames - 1)
+    pairs = xy.view(np.complex64).reshape(-1)  # x and y of a point are one number again
+    at = pairs.take(nearest + np.arange(0, count * frames, frames))
+    query[:, 1:] = at.view(np.float32).reshape(count, 2)
     if planes.lengths["off"]:
         query[:, 1:] += planes.read("off", np.int32, 2 * count).reshape(count, 2) / STEPS
     return query
+
+
+def _turned(rows: NDArray[Any]) -> NDArray[Any]:
+    """(N, T) of numbers (T, N): what numpy takes longer for."""
+    import cv2
+
+    turned: NDArray[Any] = cv2.transpose(rows)
+    return turned
 
 
 def _add_up(rows: NDArray[np.uint16]) -> None:
@@ -272,19 +302,19 @@ def _together(low: Bytes, high: Bytes) -> NDArray[np.uint16]:
     return numbers
 
 
-def _checked(far: bool, **fields: Any) -> Tracks:
+def _checked(odd: bool, **fields: Any) -> Tracks:
     """The record, looked through only where its numbers could be other than a `Tracks` may hold.
 
-    Positions of 16 bits and confidences of 8 cannot, unless they are `far`. To look through them
-    all takes as long as to unpack them.
+    Positions of 16 bits, confidences of 8 and queries that lie on tracks in a frame cannot, unless
+    they are `odd`. To look through them all takes as long as to unpack them.
     """
     depth, times, (height, width) = fields["depth"], fields["times"], fields["size"]
     known = (
-        not far
-        and np.isfinite(fields["query"]).all()
+        not odd
         and (depth is None or np.isfinite(depth).all())
-        and np.isfinite(times).all()
-        and (np.diff(times) > 0).all()
+        and (times[1:] > times[:-1]).all()
+        and math.isfinite(times[0])
+        and math.isfinite(times[-1])
         and 1 <= height <= MAX_SIDE
         and 1 <= width <= MAX_SIDE
     )
@@ -313,6 +343,8 @@ class _Planes:
         """So many numbers."""
         width = np.dtype(kind).itemsize
         plane = self._bytes(name, size * width).reshape(width, size)
+        if width == 1:
+            return plane[0].view(kind)
         if width == 2:
             return _together(plane[0], plane[1]).view(kind)
         return plane.T.copy().reshape(-1).view(kind)

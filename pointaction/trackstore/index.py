@@ -44,6 +44,7 @@ class Entry:
     frames: int
     size: tuple[int, int]  # (height, width)
     duration_s: float
+    features: tuple[int, int] | None  # tokens, and numbers in each; None: there are none
     about: dict[str, Any]
     parts: dict[str, Part]  # by suffix
 
@@ -58,7 +59,7 @@ class Entry:
     def from_line(cls, line: bytes) -> "Entry":
         told = json.loads(line)
         parts = {suffix: Part(*part) for suffix, part in told.pop("parts").items()}
-        return cls(**told | {"size": tuple(told["size"]), "parts": parts})
+        return cls(**_typed(told), parts=parts)
 
     @classmethod
     def from_members(cls, text: bytes, parts: dict[str, Part]) -> "Entry":
@@ -70,7 +71,7 @@ class Entry:
         digests = {suffix: part.sha256 for suffix, part in parts.items() if suffix != JSON}
         if told.pop("sha256") != digests:
             raise ValueError("these are not the members that the json was written for")
-        return cls(**told | {"size": tuple(told["size"]), "parts": parts})
+        return cls(**_typed(told), parts=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +156,9 @@ def _entry(file: IO[bytes], key: str, found: dict[str, Member]) -> Entry | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return entry if entry.key == key else None
+
+
+def _typed(told: dict[str, Any]) -> dict[str, Any]:
+    """What JSON says of a clip, with pairs for its lists."""
+    shape = told.get("features")
+    return told | {"size": tuple(told["size"]), "features": tuple(shape) if shape else None}

@@ -23,7 +23,9 @@ class Making:
     depth: dict[str, Any] | None  # None: there is none
     tracks: int  # points that were followed in each clip
     sampling: str  # which frames of a clip, in a word
-    backbone: dict[str, Any] | None = None  # what found the features that lie beside the tracks
+    # Name, digest, sha256, frames, timeless and licence of what found the features beside the
+    # tracks, as `appearance.Backbone` tells them; None: there are none.
+    backbone: dict[str, Any] | None = None
     notes: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property

@@ -3,29 +3,25 @@
 In a shard it is up to three members, by WebDataset's rule that what stands before the first dot of
 a name tells what belongs together:
 
-    KEY.tracks         as `encoding` writes them
-    KEY.features.npz   of a backbone, where there are any
-    KEY.json           the label and the rest, and the SHA-256 of the others; always the last, so
-                       that a clip is there once this one is
+    KEY.tracks     as `encoding` writes them
+    KEY.features   of a backbone, where there are any; as `features` packs them
+    KEY.json       the label and the rest, and the SHA-256 of the others; always the last, so that
+                   a clip is there once this one is
 """
 
 import hashlib
-import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pointaction.errors import InputError
 from pointaction.tracks import Tracks
 from pointaction.trackstore.encoding import encode
+from pointaction.trackstore.features import StoredFeatures
 
-TRACKS, FEATURES, JSON = "tracks", "features.npz", "json"
+TRACKS, FEATURES, JSON = "tracks", "features", "json"
 _KEY = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _LONGEST_KEY = 100 - len(FEATURES) - 1  # a name in a tar file has 100 characters
 
@@ -38,7 +34,7 @@ class Sample:
     tracks: Tracks
     label: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)  # what JSON can hold
-    features: Mapping[str, NDArray[Any]] | None = None
+    features: StoredFeatures | None = None  # of the store's backbone, where it has one
 
     def members(self) -> dict[str, bytes]:
         """Its members by their suffixes, in the order in which they are written.
@@ -48,7 +44,7 @@ class Sample:
         check_key(self.key)
         parts = {TRACKS: encode(self.tracks)}
         if self.features is not None:
-            parts[FEATURES] = pack_features(self.features)
+            parts[FEATURES] = self.features.pack()
         count, frames = self.tracks.visible.shape
         told = {
             "key": self.key,
@@ -57,6 +53,7 @@ class Sample:
             "frames": frames,
             "size": list(self.tracks.size),
             "duration_s": self.tracks.duration_s,
+            "features": list(self.features.shape) if self.features else None,
             "about": dict(self.about),
             "sha256": {suffix: hashlib.sha256(data).hexdigest() for suffix, data in parts.items()},
         }
@@ -73,20 +70,3 @@ def check_key(key: str) -> None:
             limit=_LONGEST_KEY,
             value=key,
         )
-
-
-def pack_features(features: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays as an `.npz` that is not compressed. Equal arrays give equal bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in sorted(features):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, features[name], allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())  # of a fixed date
-    return buffer.getvalue()
-
-
-def unpack_features(data: bytes) -> dict[str, NDArray[Any]]:
-    """What `pack_features` packed."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return dict(archive)

@@ -16,19 +16,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from pointaction.errors import InputError
 from pointaction.tracks import Tracks
 from pointaction.trackstore.encoding import decode
+from pointaction.trackstore.features import StoredFeatures
 from pointaction.trackstore.files import Files, open_files
 from pointaction.trackstore.index import FOLDER, Entry, Seal, read_index
 from pointaction.trackstore.manifest import NAME, Making
-from pointaction.trackstore.sample import FEATURES, TRACKS, unpack_features
+from pointaction.trackstore.sample import FEATURES, TRACKS
 
 _INDEXES = 32  # of shards that are kept in memory
+_PIECE = 1 << 24  # bytes of a shard that are compared at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +110,15 @@ class TrackStore:
         """The tracks of one clip; InputError where there is none, or its bytes are damaged."""
         return decode(self.read_part(key, TRACKS))
 
-    def features(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """What a backbone found in one clip, by name; None where there is nothing of the kind."""
-        if FEATURES not in self.entry(key).parts:
+    def features(self, key: str) -> StoredFeatures | None:
+        """What the store's backbone found in one clip; None where it was not asked."""
+        return self.features_at(self._place(key))
+
+    def features_at(self, place: Place) -> StoredFeatures | None:
+        """The same of the clip that lies there."""
+        if self.entries(place.shard)[place.row].features is None:
             return None
-        return unpack_features(self.read_part(key, FEATURES))
+        return StoredFeatures.unpack(self.read_rows(place.shard, [place.row], FEATURES)[0])
 
     def read_part(self, key: str, suffix: str) -> bytes:
         """One member of a clip, by a ranged read."""
@@ -145,28 +148,23 @@ class TrackStore:
     def faults(self, shard: int, *, decoding: bool = False) -> list[str]:
         """What is wrong with a shard, all of it; nothing where it is as it was sealed.
 
-        decoding: open the tracks too.
+        decoding: open the tracks and features too.
         """
-        seal = self.shards[shard]
+        seal, whole, faults = self.shards[shard], hashlib.sha256(), []
         try:
             entries = self._read_index(shard)
-            data = self.files.read(seal.tar)
+            if len(entries) != seal.clips:
+                faults.append(f"{seal.index} has {len(entries)} clips, the seal says {seal.clips}")
+            for start, end, few in _pieces(entries, seal.length):
+                data = self.files.read_ranges(seal.tar, [(start, end)])[0]
+                whole.update(data)
+                for entry in few:
+                    own = _own_faults(entry, data, start, self.making, decoding=decoding)
+                    faults += [f"{seal.tar}: {entry.key}{fault}" for fault in own]
         except (InputError, OSError) as error:
             return [str(error)]
-        faults = []
-        if len(entries) != seal.clips:
-            faults.append(f"{seal.index} has {len(entries)} clips, the seal says {seal.clips}")
-        for entry in entries:
-            for suffix, part in entry.parts.items():
-                piece = data[slice(*part.range)]
-                fault = _fault(piece, part.sha256)
-                if fault is None and decoding and suffix == TRACKS:
-                    fault = _unreadable(piece)
-                if fault:
-                    faults.append(f"{seal.tar}: {entry.key}.{suffix} {fault}")
-        if not faults:
-            fault = _fault(data, seal.sha256)
-            faults = [f"{seal.tar} {fault}"] if fault else []
+        if not faults and whole.hexdigest() != seal.sha256:
+            faults = [f"{seal.tar} {_other(whole.hexdigest(), seal.sha256)}"]
         return faults
 
     def repeated(self) -> list[str]:
@@ -208,14 +206,54 @@ def _sealed(files: Files) -> tuple[Seal, ...]:
     )
 
 
+def _pieces(entries: Sequence[Entry], length: int) -> Iterator[tuple[int, int, list[Entry]]]:
+    """A tar file of that length in pieces from one byte to another, each with its clips."""
+    start, few = 0, []
+    for entry in entries:
+        few.append(entry)
+        end = max(part.range[1] for part in entry.parts.values())
+        if end - start >= _PIECE:
+            yield start, end, few
+            start, few = end, []
+    yield start, length + 1, few  # there should be nothing at this last one
+
+
+def _own_faults(
+    entry: Entry, data: bytes, start: int, making: Making, *, decoding: bool
+) -> list[str]:
+    """What is wrong with a clip, of which `data` has all that there is from `start` on."""
+    faults = []
+    for suffix, part in entry.parts.items():
+        piece = data[max(0, part.offset - start) : part.range[1] - start]
+        fault = _fault(piece, part.sha256)
+        if fault is None and decoding:
+            fault = _unreadable(entry, suffix, piece)
+        if fault:
+            faults.append(f".{suffix} {fault}")
+    if FEATURES in entry.parts and making.backbone is None:
+        faults.append(" has features, and the manifest names no backbone")
+    if FEATURES not in entry.parts and making.backbone is not None:
+        faults.append(" has no features, and the manifest names a backbone")
+    return faults
+
+
 def _fault(data: bytes, sha256: str) -> str | None:
     found = hashlib.sha256(data).hexdigest()
-    return None if found == sha256 else f"has digest {found[:12]} and not {sha256[:12]}"
+    return None if found == sha256 else _other(found, sha256)
 
 
-def _unreadable(data: bytes) -> str | None:
+def _other(found: str, due: str) -> str:
+    return f"has digest {found[:12]} and not {due[:12]}"
+
+
+def _unreadable(entry: Entry, suffix: str, data: bytes) -> str | None:
     try:
-        decode(data)
+        if suffix == TRACKS:
+            decode(data)
+        elif suffix == FEATURES:
+            found = StoredFeatures.unpack(data).shape
+            if found != entry.features:
+                return f"is {found}, and the clip's json says {entry.features}"
     except InputError as error:
         return f"cannot be read: {error}"
     return None

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from pointaction.errors import InputError
 from pointaction.tracks import Tracks
 from pointaction.trackstore.encoding import decode
+from pointaction.trackstore.features import StoredFeatures
 from pointaction.trackstore.index import Entry
 from pointaction.trackstore.order import WINDOW, Order
 from pointaction.trackstore.reader import OrderedReader
@@ -26,6 +27,7 @@ LANES = 4
 class StoredClip:
     entry: Entry
     tracks: Tracks
+    features: StoredFeatures | None = None  # where they were asked for, and the store has them
 
 
 class StoreStream:
@@ -45,12 +47,14 @@ class StoreStream:
         readers: int = 0,
         window: int = WINDOW,
         epochs: int | None = None,
+        features: bool = False,
     ) -> None:
         """rank, world: which of how many processes this one is, as torchrun tells them.
         lanes: parts of this process's share, read side by side.
         readers: processes that read and decode, of which each has its lanes; 0: this one does.
         window: clips of a lane that are shuffled together.
         epochs: None for no end.
+        features: whether to read what lies beside the tracks, clip by clip: it is large.
         """
         if not 0 <= rank < world:
             raise InputError(f"rank is 0 to {world - 1} of {world}, not {rank}", value=rank)
@@ -67,7 +71,7 @@ class StoreStream:
             lanes=world * lanes,
             window=window,
         )
-        self._share = _Share(store, order, rank, world, lanes, epochs)
+        self._share = _Share(store, order, rank, world, lanes, epochs, features)
 
     def __iter__(self) -> Iterator[StoredClip]:
         loader = DataLoader(
@@ -106,6 +110,7 @@ class _Share:
     world: int
     lanes: int
     epochs: int | None
+    features: bool
 
     def identity(self) -> dict[str, Any]:
         return {
@@ -151,4 +156,5 @@ class _Reading(IterableDataset[StoredClip | None]):
                 yield None
             else:
                 entry, data = reader.turn(lane, turn)
-                yield StoredClip(entry, decode(data))
+                features = reader.features(lane, turn) if share.features else None
+                yield StoredClip(entry, decode(data), features)

@@ -27,23 +27,35 @@ class TrackBatch:
     xy: Tensor  # (B, N, T, 2)
     visible: Tensor  # (B, N, T) bool
     present: Tensor  # (B, N) bool, False for tracks that a crop has discarded
+    depth: Tensor | None = None  # (B, N, T), where there was one
 
 
 def augment(
-    xy: Tensor, visible: Tensor, augmentation: Augmentation, *, generator: Generator
+    xy: Tensor,
+    visible: Tensor,
+    augmentation: Augmentation,
+    *,
+    generator: Generator,
+    depth: Tensor | None = None,
 ) -> TrackBatch:
-    """Crop, shift in time, rotate, translate and jitter xy (B, N, T, 2), visible (B, N, T)."""
+    """Crop, shift in time, rotate, translate and jitter xy (B, N, T, 2), visible (B, N, T).
+
+    A depth (B, N, T) is shifted in time along with them.
+    """
     batch = len(xy)
     xy, present = crop(xy, _uniform(augmentation.crop, 1.0, batch, 1, generator)[:, 0], generator)
     amount = torch.randint(
         -augmentation.shift, augmentation.shift + 1, (batch,), generator=generator
     )
+    if depth is not None:
+        depth, _ = shift_in_time(depth, visible, amount)
     xy, visible = shift_in_time(xy, visible, amount)
     xy = rotate(xy, _uniform(-augmentation.rotation, augmentation.rotation, batch, 1, generator))
     way = _uniform(-augmentation.translation, augmentation.translation, batch, 2, generator)
     noise = torch.randn(xy.shape, generator=generator) * augmentation.jitter
     xy = xy + way[:, None, None] + noise
-    return TrackBatch(xy=xy, visible=visible & present[..., None], present=present)
+    seen = visible & present[..., None]
+    return TrackBatch(xy=xy, visible=seen, present=present, depth=depth)
 
 
 def crop(xy: Tensor, side: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -61,7 +73,7 @@ def crop(xy: Tensor, side: Tensor, generator: Generator) -> tuple[Tensor, Tensor
 
 
 def shift_in_time(xy: Tensor, visible: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Shift by `frames` (B,); the emptied frames repeat the nearest place, unseen."""
+    """Shift xy (B, N, T, ...) by `frames` (B,); emptied frames repeat the nearest place, unseen."""
     count = xy.shape[2]
     source = torch.arange(count)[None] - frames[:, None]  # (B, T)
     inside = (source >= 0) & (source < count)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.models.catalog import Entry
-from pointaction.training.clip_folder import FollowedClip, LabelledClip
+from pointaction.training.clip_folder import LabelledClip
 from pointaction.training.loop import Run
 
 _TAUGHT = "| label | clips trained on | clips kept for validation |\n|---|---|---|"
@@ -65,9 +65,7 @@ It answers with one of its {labels} labels, whatever is shown.
 """
 
 
-def model_card(
-    entry: Entry, run: Run, followed: Sequence[FollowedClip], last: Accuracy | None
-) -> str:
+def model_card(entry: Entry, run: Run, clips: Sequence[LabelledClip], last: Accuracy | None) -> str:
     """The card as Markdown."""
     recipe = run.recipe
     figure = (
@@ -81,7 +79,7 @@ def model_card(
         version=entry.version,
         source=entry.source,
         licence=entry.licence,
-        rows=_table(entry, [each.clip for each in followed]),
+        rows=_table(entry, clips),
         steps=recipe.steps,
         batch=recipe.batch,
         rate=recipe.learning_rate,

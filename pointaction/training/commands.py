@@ -6,7 +6,7 @@ On several GPUs: `python -m torch.distributed.run --nproc-per-node 4 -m pointact
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,8 +16,15 @@ from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
 
+if TYPE_CHECKING:
+    from pointaction.training.loop import Run
+    from pointaction.training.run import Outcome
+    from pointaction.training.variants import Variant
+
 out = Console()
 err = Console(stderr=True)
+
+DEFAULT_START = "traction-tiny"
 
 RecipeName = Annotated[
     str, typer.Argument(help="tiny, full, quick; to train also grown, endless-tiny, endless-full.")
@@ -35,6 +42,17 @@ Minutes = Annotated[
 Workers = Annotated[int, typer.Option(min=0, help="Processes that make batches.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Start = Annotated[Path | None, typer.Option("--from", help="Weights whose encoder to begin with.")]
+Tracks = Annotated[int, typer.Option(min=16, max=10_000, help="Points per clip.")]
+Precision = Annotated[str, typer.Option(help="With stores: fp32 or bf16.")]
+WeightDecay = Annotated[float, typer.Option(help="With stores.")]
+VariantName = Annotated[
+    str | None,
+    typer.Option(
+        help="With stores, to measure: paper, without-sine, without-position, relative, "
+        "without-depth or without-visibility."
+    ),
+]
+Small = Annotated[bool, typer.Option("--small", help="The variant in a size for trying out.")]
 
 
 def train(
@@ -73,7 +91,10 @@ def train(
 
 
 def pretrain(
-    recipe: RecipeName = "tiny",
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(help="tiny, full or quick, of procedural motion; or stores of tracks."),
+    ] = None,
     folder: RunFolder = Path("runs"),
     seed: Seed = 1,
     steps: Steps = None,
@@ -83,21 +104,58 @@ def pretrain(
     workers: Workers = 1,
     device: Device = "cpu",
     start: Start = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run; else as the first store is called.")
+    ] = None,
+    epochs: Annotated[float, typer.Option(min=0, help="Rounds over the stores.")] = 300,
+    tracks: Tracks = 512,
+    mask: Annotated[float, typer.Option(min=0, max=0.99, help="Share of tracks to hide.")] = 0.9,
+    learning_rate: Annotated[float, typer.Option(help="With stores.")] = 2e-4,
+    weight_decay: WeightDecay = 5e-3,
+    precision: Precision = "fp32",
+    builder: Annotated[str, typer.Option(help="With stores: traction or traction_tiny.")] = (
+        "traction"
+    ),
+    variant: VariantName = None,
+    small: Small = False,
 ) -> None:
-    """Masked-trajectory pretraining; give the weights to `train --from`."""
+    """Masked-trajectory pretraining; give the weights to `train --from` or `finetune --from`."""
+    from pointaction.training.division import find_store
     from pointaction.training.procedural import pretrain as learn
-    from pointaction.training.recipes import PRETRAINING
+    from pointaction.training.recipes import PRECISIONS, PRETRAINING, Settings
 
+    recipe = " ".join(sources or ["tiny"])
+    how: dict[str, Any] = {
+        "seed": seed,
+        "minutes": minutes,
+        "workers": workers,
+        "device": device,
+        "start": start,
+    }
+    stores = [store for source in sources or [] if (store := find_store(source))]
+    if stores and len(stores) == len(sources or []):
+        from pointaction.training.store_commands import pretrain_on
+
+        settings = Settings(
+            epochs=epochs,
+            steps=steps,
+            batch=batch or 512,
+            accumulate=accumulate or 1,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            tracks=tracks,
+            precision=chosen(precision, PRECISIONS),
+        )
+        called = name or name_of(stores[0].url)
+        kind = find_variant(variant, small=small)
+        pretrain_on(stores, settings, kind or builder, folder=folder, name=called, mask=mask, **how)
+        return
     _carry_out(
         learn,
         chosen(recipe, PRETRAINING),
         {"steps": steps, "batch": batch, "accumulate": accumulate},
         folder=folder / f"pretrain-{recipe}-seed{seed}",
-        seed=seed,
-        minutes=minutes,
-        workers=workers,
-        device=device,
-        start=start,
+        **how,
     )
 
 
@@ -143,9 +201,10 @@ def grow(
 
 def finetune(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="Folder with one folder of clips per label, a CSV, or a data set's lists."
+            help="Folder with one folder of clips per label, a CSV, a data set's lists, or a "
+            "store of tracks."
         ),
     ],
     layout: Annotated[
@@ -155,8 +214,11 @@ def finetune(
         Path | None, typer.Option(help="Of the data set, unless they lie as its owner lays them.")
     ] = None,
     start: Annotated[
-        str, typer.Option("--from", help="A model of the store, or a file of weights.")
-    ] = "traction-tiny",
+        str | None,
+        typer.Option(
+            "--from", help="A model of the store, traction-tiny if none is named, or weights."
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Of the new model; else as the source is called.")
     ] = None,
@@ -177,7 +239,7 @@ def finetune(
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of a model of that name.")
     ] = False,
-    tracks: Annotated[int, typer.Option(min=16, max=10_000, help="Points per clip.")] = 512,
+    tracks: Tracks = 512,
     probe: Annotated[
         str | None,
         typer.Option(help="A backbone of the store: learn what clips look like, and that alone."),
@@ -192,11 +254,30 @@ def finetune(
     seed: Seed = 1,
     minutes: Minutes = None,
     device: Device = "cpu",
+    batch: Annotated[int, typer.Option(min=1, help="Clips; with stores.")] = 64,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches per step; with stores.")] = 1,
+    weight_decay: WeightDecay = 5e-3,
+    warmup: Annotated[float, typer.Option(min=0, max=1, help="Of the steps; with stores.")] = 0.1,
+    precision: Precision = "fp32",
+    workers: Annotated[int, typer.Option(min=0, help="That make batches; with stores.")] = 1,
+    variant: VariantName = None,
+    small: Small = False,
+    probe_weights: Annotated[
+        Path | None, typer.Option(help="With stores and --fuse: a probe that was trained.")
+    ] = None,
+    looks: Annotated[
+        str | None,
+        typer.Option(help="With stores and --fuse: the store of the features, if it is another."),
+    ] = None,
+    middle: Annotated[
+        bool, typer.Option("--middle", help="With stores: look at the middle frame alone.")
+    ] = False,
 ) -> None:
     """Teach a model your own clips and serve it. Call again to go on after an interruption."""
     import torch
 
     from pointaction.datasets.layouts import LAYOUTS
+    from pointaction.training.division import find_store
     from pointaction.training.finetune import Wish
     from pointaction.training.finetune import finetune as learn
     from pointaction.training.run import watching
@@ -205,15 +286,56 @@ def finetune(
     if probe and fuse:
         raise InputError("--probe trains one branch and --fuse both; give one of them")
 
-    called = name or re.sub(r"[^a-z0-9_-]+", "-", source.stem.lower()).strip("-_")
+    called = name or name_of(source)
+    run_folder = folder / f"finetune-{called}-seed{seed}"
+    if (stored := find_store(source)) is not None:
+        from pointaction.training.finetune_store import StoreWish
+        from pointaction.training.recipes import PRECISIONS, Settings
+        from pointaction.training.store_commands import finetune_on
+
+        if layout != "folder" or videos or validation or features:
+            raise InputError(
+                "a store has tracks, splits and features of its own; leave --layout, --videos, "
+                "--val and --features out"
+            )
+        kind = find_variant(variant, small=small)
+        wanted = StoreWish(
+            clips=stored,
+            models=store,
+            name=called,
+            start=start or (None if kind else DEFAULT_START),
+            variant=kind,
+            looks=find_store(looks) if looks else None,
+            folder=run_folder,
+            share=share,
+            settings=Settings(
+                epochs=epochs,
+                steps=steps,
+                batch=batch,
+                accumulate=accumulate,
+                learning_rate=learning_rate or 2e-4,
+                weight_decay=weight_decay,
+                warmup=warmup,
+                tracks=tracks,
+                precision=chosen(precision, PRECISIONS),
+                freeze=head_only,
+            ),
+            replace=replace,
+            seed=seed,
+            device=torch.device(device),
+            minutes=minutes,
+            workers=workers,
+        )
+        finetune_on(wanted, probe=probe, fuse=fuse, probe_weights=probe_weights, middle=middle)
+        return
     wish = Wish(
-        source=source,
+        source=Path(source),
         layout=chosen(layout, {"folder": None, "csv": None} | dict.fromkeys(LAYOUTS, layout)),
         videos=videos,
         store=store,
         name=called,
-        start=start,
-        folder=folder / f"finetune-{called}-seed{seed}",
+        start=start or DEFAULT_START,
+        folder=run_folder,
         validation=validation,
         share=share,
         epochs=epochs,
@@ -232,7 +354,7 @@ def finetune(
             from pointaction.training.finetune_looks import finetune_fusion, finetune_probe
 
             done = (finetune_probe if probe else finetune_fusion)(wish, backbone, watcher)
-        elif sees_pixels(store, start):
+        elif sees_pixels(store, wish.start):
             done = finetune_video(wish, watcher)
         else:
             done = learn(wish, watcher)
@@ -249,6 +371,24 @@ def finetune(
         f"  pointaction classify CLIP --model {done.entry.name}",
         soft_wrap=True,
     )
+
+
+def name_of(source: str) -> str:
+    """What a run is called after a file, a folder or an address."""
+    stem = Path(source.rstrip("/")).stem.lower()
+    return re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_")
+
+
+def find_variant(name: str | None, *, small: bool) -> "Variant | None":
+    """The variant that was asked for, if any."""
+    if name is None:
+        if small:
+            raise InputError("--small is for a --variant")
+        return None
+    from pointaction.training.variants import VARIANTS
+
+    variant = chosen(name, VARIANTS)
+    return variant.small() if small else variant
 
 
 def _carry_out(
@@ -269,9 +409,13 @@ def _carry_out(
 
     asked = {name: value for name, value in changes.items() if value is not None}
     run = Run(recipe=replace(recipe(), **asked), device=torch.device(device), **how)
-    outcome = carry_out(learn, run, err)
-    if outcome is None:  # a helper of the first process
+    tell(carry_out(learn, run, err), run)
+
+
+def tell(outcome: "Outcome | None", run: "Run") -> None:
+    """What came of a run; nothing of one that helped the first process."""
+    if outcome is None:
         return
     if outcome.steps < run.recipe.steps:
         err.print(f"stopped at step {outcome.steps} of {run.recipe.steps}; call again to go on")
-    out.print(f"weights: {outcome.weights}\nsha256:  {outcome.sha256}")
+    out.print(f"weights: {outcome.weights}\nsha256:  {outcome.sha256}", soft_wrap=True)

@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 
 from pointaction.choices import chosen
-from pointaction.training.commands import Accumulate, Device, Minutes, RunFolder, Seed, Workers
+from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.commands import Store
+from pointaction.training.commands import (
+    Accumulate,
+    Device,
+    Minutes,
+    RunFolder,
+    Seed,
+    WeightDecay,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from pointaction.evaluation.fewshot import FewShot
@@ -18,7 +28,7 @@ err = Console(stderr=True)
 
 
 def train_episodes(
-    network: Annotated[str, typer.Argument(help="trokens or strm.")],
+    network: Annotated[str, typer.Argument(help="trokens or strm; with --clips also trx.")],
     folder: RunFolder = Path("runs"),
     episodes: Annotated[
         int | None, typer.Option(min=1, help="In all; instead of the recipe's.")
@@ -36,6 +46,21 @@ def train_episodes(
     minutes: Minutes = None,
     workers: Workers = 1,
     device: Device = "cpu",
+    clips: Annotated[
+        str | None, typer.Option(help="A store to learn from, of its split train.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the run; with --clips.")] = None,
+    queries: Annotated[int, typer.Option(min=1, help="Of a class; with --clips.")] = 5,
+    tracks: Annotated[int, typer.Option(min=16, help="Of a clip; with --clips.")] = 256,
+    weight_decay: WeightDecay = 0.05,
+    cardinalities: Annotated[
+        str | None, typer.Option(help="Of tuples, such as 2,3; with --clips.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="ple, fle or query-class of strm; with --clips.")
+    ] = None,
+    small: Annotated[bool, typer.Option("--small", help="For trying out; with --clips.")] = False,
+    store: Store = DEFAULT_STORE,
 ) -> None:
     """Learn to tell motions apart from few examples. Call again to go on after an interruption."""
     from dataclasses import replace
@@ -50,6 +75,32 @@ def train_episodes(
     from pointaction.training.loop import Run
     from pointaction.training.processes import is_first
 
+    if clips is not None:
+        from pointaction.training.stored_episode_commands import train_on
+
+        train_on(
+            clips,
+            network,
+            folder=folder,
+            name=name,
+            episodes=episodes or 10_000,
+            ways=ways or 5,
+            shots=shots,
+            queries=queries,
+            accumulate=accumulate or 1,
+            learning_rate=learning_rate or 1e-4,
+            weight_decay=weight_decay,
+            tracks=tracks,
+            cardinalities=cardinalities,
+            without=tuple(without or ()),
+            small=small,
+            models=store,
+            seed=seed,
+            minutes=minutes,
+            workers=workers,
+            device=device,
+        )
+        return
     recipe = chosen(network, RECIPES)()
     asked: dict[str, Any] = {
         "ways": ways,

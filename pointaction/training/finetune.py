@@ -96,6 +96,7 @@ class Finetuned:
     last: Accuracy | None  # of the weights that were registered; None without validation
     best: tuple[int, Accuracy] | None  # and the step they were at
     absent: int  # clips of the data set's lists that are not on this disk
+    weights: Path | None = None  # where they lie, of what is not registered too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +137,11 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
     if not motion.done:
         return done
     run = motion.run
-    last, best = _read_validation(run.folder)
+    last, best = read_validation(run.folder)
     weights = run.folder / "weights.safetensors"
     entry = replace(motion.entry, sha256=export_weights(motion.model, weights))
-    register(wish.store, entry, weights, model_card(entry, run, lessons.clips, last))
+    card = model_card(entry, run, [each.clip for each in lessons.clips], last)
+    register(wish.store, entry, weights, card)
     return replace(done, entry=entry, last=last, best=best)
 
 
@@ -191,7 +193,15 @@ def train_motion(
     torch.manual_seed(run.seed)  # the head
     model = BUILDERS[start.builder](len(labels))
     load_encoder(model.encoder, start.weights)
-    entry = _entry(wish, start, version, labels, lessons.clips, model)
+    entry = motion_entry(
+        wish.name,
+        version,
+        start,
+        model,
+        labels=labels,
+        clips=len(lessons.clips),
+        inputs=motion_inputs(wish.tracks, model.encoder.config.frames),
+    )
     every = math.ceil(run.recipe.steps / wish.epochs)
     batches = _batches(run, taught, labels)
     steps = optimise(
@@ -320,7 +330,7 @@ def _digest(followed: Sequence[FollowedClip]) -> str:
     return told.hexdigest()[:12]
 
 
-def _read_validation(folder: Path) -> tuple[Accuracy | None, tuple[int, Accuracy] | None]:
+def read_validation(folder: Path) -> tuple[Accuracy | None, tuple[int, Accuracy] | None]:
     """The last and the best accuracy; a step that was done again after a resume counts once."""
     path = folder / "validation.csv"
     if not path.exists():
@@ -334,39 +344,42 @@ def _read_validation(folder: Path) -> tuple[Accuracy | None, tuple[int, Accuracy
     return found[max(found)], (best, found[best])
 
 
-def _entry(
-    wish: Wish,
-    start: Start,
+def motion_entry(
+    name: str,
     version: str,
-    labels: list[str],
-    followed: Sequence[FollowedClip],
+    start: Start,
     model: TrAction,
+    *,
+    labels: Sequence[str],
+    clips: int,
+    inputs: dict[str, Any],
+    sha256: str = "",
 ) -> Entry:
-    """What the catalogue will say, but for the digest of weights that are not there yet."""
-    place = f"{wish.name}/{version}"
+    """What the catalogue will say; without a digest while the weights are not there yet."""
+    place = f"{name}/{version}"
     return Entry(
-        name=wish.name,
+        name=name,
         version=version,
         task="classification",
         builder=start.builder,
         file=f"{place}/weights.safetensors",
-        sha256="",
+        sha256=sha256,
         licence=start.licence,
         commercial_use=start.commercial_use,
-        source=f"{start.name}, fine-tuned on {len(followed)} clips of {len(labels)} labels: "
+        source=f"{start.name}, fine-tuned on {clips} clips of {len(labels)} labels: "
         "pointaction finetune",
         parameters=sum(value.numel() for value in model.parameters()),
         labels=tuple(labels),
-        inputs=motion_inputs(wish, model.encoder.config.frames),
+        inputs=inputs,
         card=f"{place}/README.md",
     )
 
 
-def motion_inputs(wish: Wish, frames: int) -> dict[str, Any]:
+def motion_inputs(tracks: int, frames: int, depth: str = "looming") -> dict[str, Any]:
     """The input contract of a network of tracks on a clock of so many frames."""
     return {
-        "tracks": wish.tracks,
+        "tracks": tracks,
         "frames": frames,
         "channels": ["x", "y", "depth", "visible"],
-        "depth": "looming",
+        "depth": depth,
     }

@@ -217,7 +217,7 @@ def _entry(
     licences = dict.fromkeys([*([start.licence] if start else []), of.licence])
     told: dict[str, Any] = {"pixels": f"{looks.frames} frames through {backbone}"}
     if isinstance(network, LateFusion):
-        told |= motion_inputs(wish, network.config.motion.frames)
+        told |= motion_inputs(wish.tracks, network.config.motion.frames)
     place = f"{wish.name}/{version}"
     both = f"{start.name} fine-tuned, fused with a" if start else "a"
     return Entry(

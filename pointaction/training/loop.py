@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -33,6 +33,9 @@ Fed = TypeVar("Fed", bound=Movable)
 Report = Callable[[int, dict[str, float]], None]
 """Told the steps done and what the objective measured in the last one."""
 
+Waited = Callable[[float], None]
+"""Told for how many seconds a batch was waited for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -60,19 +63,26 @@ class Run:
         return asdict(self.recipe) | {"seed": self.seed, "start": start, "data": self.data}
 
 
+def unheeded(seconds: float) -> None:
+    """Waiting that nobody counts."""
+
+
 def optimise(
     run: Run,
     model: nn.Module,
     objective: Callable[[Fed, int], dict[str, Tensor]],
     batches: Dataset[Fed],
     report: Report,
+    *,
+    waited: Waited = unheeded,
 ) -> int:
     """Minimise the objective's "loss" over batches[0], batches[1], ...; the steps done in all.
 
     The objective makes of a batch and its number scalars by name; all are reported.
     A step takes the recipe's `accumulate` batches. Under torchrun the processes share them, so
     that they do together what one would do alone, to rounding. Only the first one reports and
-    writes. Parameters that ask for no gradient stay as they are.
+    writes. Parameters that ask for no gradient stay as they are. `waited` is told of every batch
+    how many seconds the process stood still for it.
     """
     recipe, began = run.recipe, time.monotonic()
     with joined(run.device) as here:
@@ -98,11 +108,13 @@ def optimise(
             num_workers=run.workers,
             prefetch_factor=4 if run.workers else None,
         )
-        supply = zip(numbers, loader, strict=True)
+        supply = zip(numbers, awaited(loader, waited), strict=True)
         with LogBook(run.folder, start=done) if here.first else nullcontext() as book:
             for step in todo:
                 for group in optimiser.param_groups:
-                    group["lr"] = recipe.learning_rate * warmup_cosine(step, steps=recipe.steps)
+                    group["lr"] = recipe.learning_rate * warmup_cosine(
+                        step, steps=recipe.steps, warmup=recipe.warmup
+                    )
                 optimiser.zero_grad(set_to_none=True)
                 told = accumulate(run, here, ask, islice(supply, len(mine)), parts=len(mine))
                 nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
@@ -119,6 +131,19 @@ def optimise(
                 if over:
                     break
     return done
+
+
+def awaited(supply: Iterable[Fed], waited: Waited) -> Iterator[Fed]:
+    """The supply as it is, timing how long each next one takes to come."""
+    source = iter(supply)
+    while True:
+        asked = time.monotonic()
+        try:
+            batch = next(source)
+        except StopIteration:
+            return
+        waited(time.monotonic() - asked)
+        yield batch
 
 
 class Question(nn.Module):

@@ -56,8 +56,7 @@ def train_probe(
     told_time: for a backbone that sees each frame by itself. `generator` is the chance of the
     initial weights and of the order.
     """
-    heads = max(count for count in range(1, _HEADS + 1) if width % count == 0)
-    config = ProbeConfig(width=width, classes=classes, heads=heads, told_time=told_time)
+    config = ProbeConfig(width=width, classes=classes, heads=heads_of(width), told_time=told_time)
     with torch.random.fork_rng():
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         probe = AttentiveProbe(config)
@@ -67,6 +66,11 @@ def train_probe(
 
     descend(probe.parameters(), wrong, len(labels), schedule, generator)
     return probe.eval()
+
+
+def heads_of(width: int) -> int:
+    """How many a probe of that width has: the paper's 12, or as many as divide it."""
+    return max(count for count in range(1, _HEADS + 1) if width % count == 0)
 
 
 def train_fusion(

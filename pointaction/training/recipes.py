@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Precision = Literal["fp32", "bf16"]
+PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -19,9 +22,10 @@ class Recipe:
     contrast: float = 1.0  # weight of telling motions apart against naming them
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
+    warmup: float = 0.1  # share of the steps over which the rate rises
     clip_norm: float = 1.0
     accumulate: int = 1  # batches per step; several processes share them
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the matrix products; weights are fp32
+    precision: Precision = "fp32"  # of the matrix products; weights are fp32
     compile: bool = False  # the encoder, with torch.compile
     freeze: bool = False  # the encoder stays as it began
     frames: int = 32
@@ -116,6 +120,40 @@ def finetuning(builder: str, *, clips: int, epochs: int = 15) -> Recipe:
 def official(builder: str, *, clips: int, epochs: int = 15) -> Recipe:
     """TrAction, table 6, on a published data set: as many tracks as the paper takes."""
     return replace(finetuning(builder, clips=clips, epochs=epochs), tracks=(512,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be asked for where clips come out of a store; as it is, TrAction, table 6."""
+
+    epochs: float = 15
+    steps: int | None = None  # instead of epochs
+    batch: int = 64
+    accumulate: int = 1  # batches a step
+    learning_rate: float = 2e-4
+    weight_decay: float = 5e-3
+    warmup: float = 0.1
+    tracks: int = 512
+    precision: Precision = "fp32"
+    freeze: bool = False
+
+    def recipe(self, builder: str, *, clips: int, least: int = 1) -> Recipe:
+        """For a store of so many clips, in `least` steps or more."""
+        batch = min(self.batch, clips)
+        steps = max(least, math.ceil(self.epochs * clips / (batch * self.accumulate)))
+        return Recipe(
+            builder=builder,
+            steps=self.steps or steps,
+            batch=batch,
+            accumulate=self.accumulate,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warmup=self.warmup,
+            label_smoothing=0.0,
+            tracks=(self.tracks,),
+            precision=self.precision,
+            freeze=self.freeze,
+        )
 
 
 TRAINING = {

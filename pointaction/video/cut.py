@@ -58,7 +58,9 @@ def decode_cut(
     if cut.stride:
         spare = max(0.0, end - start - (frames - 1) * cut.stride / rate)
         start, end = start + spare / 2, end - spare / 2
-    return seen(frames=frames, start=start, end=end, limits=LONG)
+    # Hours of video are not to be read again for the digest of each piece.
+    digested = sha256 or file_digest(path)
+    return seen(frames=frames, start=start, end=end, limits=LONG, sha256=digested)
 
 
 def glance(path: Path) -> Source:

@@ -29,6 +29,21 @@ def test_segments_are_read_with_their_verbs(tmp_path: Path) -> None:
     assert train.path == Path("EPIC-KITCHENS/P01/videos/P01_102.MP4")
     assert (train.label, train.split, train.start, train.end) == ("take", "train", 0.54, 62.23)
     assert (validation.label, validation.start, validation.end) == ("put", 3600.0, 3601.5)
+    assert (train.name, dict(train.about)) == ("P01_102_0", {"verb": "take"})
+
+
+@pytest.mark.parametrize("name", ["EPIC_100_noun_classes.csv", "EPIC_100_noun_classes_v2.csv"])
+def test_nouns_are_told_where_there_is_a_list_of_them(name: str, tmp_path: Path) -> None:
+    heading = "id,key,instances,category\n"
+    (tmp_path / "EPIC_100_verb_classes.csv").write_text(heading + "0,take,['take'],retrieve\n")
+    (tmp_path / name).write_text(heading + "4,knife,['knife'],cutlery\n")
+    row = (
+        "P01_102_0,P01,P01_102,00:00:01.100,00:00:00.54,00:01:02.23,27,111,take it,take,0,it,4,,\n"
+    )
+    (tmp_path / "EPIC_100_train.csv").write_text(HEADING + row)
+    (tmp_path / "EPIC_100_validation.csv").write_text(HEADING)
+    (item,) = read_epic_kitchens(tmp_path, Path()).items
+    assert item.about == {"verb": "take", "noun": "knife", "action": "take knife"}
 
 
 @pytest.mark.parametrize("text", ["", "12", "00:xx:01"])

@@ -25,6 +25,7 @@ def test_a_line_is_a_class_and_a_clip(tmp_path: Path) -> None:
     ]
     # A suffix that is told after all is not told twice.
     assert read.of("test") == (Item(path=Path("clips/kick/d.avi"), label="kick", split="test"),)
+    assert read.of("test")[0].name == "d"
 
 
 def test_a_clip_that_is_listed_twice_counts_once(tmp_path: Path) -> None:

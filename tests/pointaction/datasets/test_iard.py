@@ -18,6 +18,7 @@ def test_a_name_says_who_does_what(tmp_path: Path) -> None:
     read = read_iard(tmp_path)
     assert [(item.label, item.group) for item in read.items] == [("drink", "haim"), ("run", "oren")]
     assert len(read.labels) == 5
+    assert read.items[0].name == "drink1/drink_haim_0_90_2_0"
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:

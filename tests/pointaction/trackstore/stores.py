@@ -1,11 +1,13 @@
 """Small stores that tests are made of."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pointaction.tracks import Tracks
+from pointaction.trackstore.features import StoredFeatures
 from pointaction.trackstore.manifest import Making
 from pointaction.trackstore.sample import Sample
 from pointaction.trackstore.store import TrackStore
@@ -18,6 +20,16 @@ MAKING = Making(
     tracks=6,
     sampling="5 frames spread over the clip",
 )
+
+
+BACKBONE = {
+    "name": "looks-tiny",
+    "digest": "d" * 64,
+    "sha256": "5" * 64,
+    "frames": 2,
+    "timeless": True,
+    "licence": "Apache-2.0",
+}
 
 
 def wandering(number: int, *, count: int = 6, frames: int = 5, depth: bool = True) -> Tracks:
@@ -46,6 +58,15 @@ def sample(number: int) -> Sample:
     )
 
 
+def seen(number: int) -> StoredFeatures:
+    """What a backbone might have found in clip `number`: two tokens of two moments each."""
+    chance = np.random.default_rng(number)
+    return StoredFeatures(
+        tokens=chance.normal(size=(4, 3)).astype(np.float16),
+        time=np.array([0, 0, 1, 1], np.int16),
+    )
+
+
 def samples(count: int) -> Iterator[Sample]:
     return map(sample, range(count))
 
@@ -59,6 +80,15 @@ def filled(
         for each in samples(count):
             writer.add(each)
     return TrackStore(url)
+
+
+def looked_at(folder: Path, count: int) -> TrackStore:
+    """A store of so many clips that a backbone has looked at too, in shards of four."""
+    making = replace(MAKING, backbone=BACKBONE)
+    with StoreWriter(TrackStore.create(folder, making), clips_per_shard=4) as writer:
+        for number in range(count):
+            writer.add(replace(sample(number), features=seen(number)))
+    return TrackStore(folder)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from pointaction.trackstore.commands import trackstore
-from tests.pointaction.trackstore.stores import filled
+from tests.pointaction.trackstore.stores import filled, looked_at
 from tests.pointaction.trackstore.test_store import spoil
 
 
@@ -20,6 +20,13 @@ def test_a_store_is_shown(tmp_path: Path) -> None:
         assert line in text
     assert "3  a" in text
     assert "2  b" in text
+
+
+def test_the_features_of_a_store_are_shown(tmp_path: Path) -> None:
+    looked_at(tmp_path, 5)
+    code, text = said("show", tmp_path)
+    assert code == 0
+    assert "features: looks-tiny, dddddddddddd, 2 frames, 4 tokens of 3" in text
 
 
 def test_a_store_is_compared_with_its_checksums(tmp_path: Path) -> None:

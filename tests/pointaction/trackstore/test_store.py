@@ -11,7 +11,15 @@ from pointaction.trackstore.index import Seal
 from pointaction.trackstore.sample import Sample
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import StoreWriter
-from tests.pointaction.trackstore.stores import MAKING, filled, sample, wandering
+from tests.pointaction.trackstore.stores import (
+    BACKBONE,
+    MAKING,
+    filled,
+    looked_at,
+    sample,
+    seen,
+    wandering,
+)
 
 
 def test_a_clip_is_read_by_its_key(tmp_path: Path) -> None:
@@ -31,16 +39,56 @@ def test_a_clip_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_features_lie_beside_the_tracks(tmp_path: Path) -> None:
-    tokens = np.arange(6, dtype=np.float16).reshape(2, 3)
-    with StoreWriter(TrackStore.create(tmp_path, MAKING)) as writer:
-        writer.add(replace(sample(1), features={"tokens": tokens}))
-        writer.add(sample(2))
-    store = TrackStore(tmp_path)
-    found = store.features("clips/0001")
+    store = looked_at(tmp_path, 6)
+    found = store.features("clips/0005")
     assert found is not None
-    np.testing.assert_array_equal(found["tokens"], tokens)
-    assert store.features("clips/0002") is None
-    assert np.abs(store.read("clips/0002").xy - wandering(2).xy).max() <= 1 / 64
+    np.testing.assert_array_equal(found.tokens, seen(5).tokens)
+    assert store.entry("clips/0005").features == (4, 3)
+    assert np.abs(store.read("clips/0005").xy - wandering(5).xy).max() <= 1 / 64
+
+
+def test_without_a_backbone_there_are_no_features(tmp_path: Path) -> None:
+    store = filled(tmp_path, 2)
+    assert store.features("clips/0001") is None
+    assert store.entry("clips/0001").features is None
+
+
+def test_features_that_are_missing_or_nobodys_are_faults(tmp_path: Path) -> None:
+    looked, plain = looked_at(tmp_path / "looked", 6), filled(tmp_path / "plain", 6)
+    assert looked.faults(1, decoding=True) == plain.faults(1, decoding=True) == []
+    looked.making, plain.making = plain.making, looked.making
+    assert looked.faults(1) == [
+        f"shards/shard-00001.tar: clips/000{number} has features, and the manifest names no "
+        "backbone"
+        for number in (4, 5)
+    ]
+    assert plain.faults(1)[0].endswith("0004 has no features, and the manifest names a backbone")
+
+
+def test_features_of_another_shape_than_the_clip_says_are_a_fault(tmp_path: Path) -> None:
+    making = replace(MAKING, backbone=BACKBONE)
+    with StoreWriter(TrackStore.create(tmp_path, making)) as writer:
+        members = replace(sample(1), features=seen(1)).members()
+        members["json"] = members["json"].replace(b"[4, 3]", b"[4, 5]")
+        writer.add_members("clips/0001", members)
+    assert TrackStore(tmp_path).faults(0) == []
+    (fault,) = TrackStore(tmp_path).faults(0, decoding=True)
+    assert "clips/0001.features is (4, 3), and the clip's json says (4, 5)" in fault
+
+
+def test_a_large_shard_is_compared_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointaction.trackstore.store._PIECE", 5000)  # two or three clips
+    filled(tmp_path, 9, clips_per_shard=9)
+    assert TrackStore(tmp_path).faults(0) == []
+    spoil(tmp_path, "clips/0007")
+    (fault,) = TrackStore(tmp_path).faults(0)
+    assert "clips/0007.tracks has digest" in fault
+    spoil(tmp_path, "clips/0007")
+    append(tmp_path / "shards" / "shard-00000.tar")
+    (fault,) = TrackStore(tmp_path).faults(0)
+    assert "shard-00000.tar has digest" in fault
 
 
 def test_the_digest_tells_of_another_clip(tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ import pytest
 from pointaction.errors import InputError
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.stream import StoreStream
-from tests.pointaction.trackstore.stores import filled, sample, samples, wandering
+from tests.pointaction.trackstore.stores import (
+    filled,
+    looked_at,
+    sample,
+    samples,
+    seen,
+    wandering,
+)
 
 EVERY = sorted(each.key for each in samples(22))
 
@@ -34,6 +41,21 @@ def test_clips_come_with_their_tracks_and_label(store: TrackStore) -> None:
         number = int(clip.entry.key[-4:])
         assert clip.entry.label == sample(number).label
         assert abs(clip.tracks.xy - wandering(number).xy).max() <= 1 / 64
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_clips_come_with_their_features_where_these_are_asked_for(
+    tmp_path: Path, readers: int
+) -> None:
+    looked = looked_at(tmp_path, 9)
+    for clip in StoreStream(looked, epochs=1, readers=readers, features=True):
+        assert clip.features is not None
+        assert (clip.features.tokens == seen(int(clip.entry.key[-4:])).tokens).all()
+    assert next(iter(StoreStream(looked))).features is None
+
+
+def test_a_store_without_features_gives_none(store: TrackStore) -> None:
+    assert next(iter(StoreStream(store, features=True))).features is None
 
 
 def test_without_an_end_it_goes_on(store: TrackStore) -> None:

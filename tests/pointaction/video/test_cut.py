@@ -61,3 +61,10 @@ def test_a_cut_is_as_large_as_it_is_asked_for(make_video: MakeVideo) -> None:
     path = make_video(frames=50, fps=25)
     for cut in (WHOLE, Cut(every=True)):
         assert min(decode_cut(path, cut, short_side=24).frames.shape[1:3]) == 24
+
+
+def test_a_piece_has_the_digest_of_its_file(make_video: MakeVideo) -> None:
+    path = make_video()
+    for cut in (WHOLE, Cut(start=0.2), Cut(every=True)):
+        assert decode_cut(path, cut).sha256 == file_digest(path)
+    assert decode_cut(path, Cut(start=0.2), sha256="told").sha256 == "told"
