@@ -162,6 +162,7 @@ def _followed(
     """
     todo = deque(missing)
     suspects = 0  # how many of them to take one by one
+    deaths = 0  # of processes that had the first of them alone
     while todo:
         under_way: deque[tuple[Wanted, Future[Followed | Failure]]] = deque()
         pool = _pool(how, processes)
@@ -172,14 +173,15 @@ def _followed(
                     todo.popleft()
                 result = under_way[0][1].result()
                 under_way.popleft()
-                suspects = max(0, suspects - 1)
+                suspects, deaths = max(0, suspects - 1), 0
                 yield result
         except BrokenProcessPool:
-            if suspects and under_way:
-                suspects -= 1
+            deaths += bool(suspects and under_way)
+            if deaths == 2:  # once may be anybody's doing
+                suspects, deaths = suspects - 1, 0
                 yield failure(under_way[0][0], "process-died", "its process died of it")
             else:
-                suspects = len(under_way)
+                suspects = suspects or len(under_way)
                 todo.extendleft(each for each, _ in reversed(under_way))
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
 """What a backbone found in one clip, as it lies beside the clip's tracks: a safetensors file.
 
-It is not compressed. On real clips zstd took 17 % off, with bytes in planes, and 24 % of how tokens
-change from frame to frame; to unpack that took fifty times as long as to open what is here.
+It is not compressed. On real clips zstd took 17 % off, with bytes in planes, which took fifty times
+as long to unpack as to open what is here, and 24 % of how tokens change from frame to frame.
 
 Shapes:  S tokens   C width
 """

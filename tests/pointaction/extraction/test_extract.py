@@ -47,6 +47,22 @@ class Deadly(Wanted):
         return os._exit, (9,)
 
 
+class Unlucky(Wanted):
+    """A clip whose process is killed by somebody else, the first two times."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _taken, (self.path, self.key)
+
+
+def _taken(path: Path, key: str) -> Wanted:
+    times = path.with_suffix(".times")
+    with times.open("a") as file:
+        file.write("x")
+    if len(times.read_text()) <= 2:
+        os._exit(9)
+    return Wanted(key=key, path=path)
+
+
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six clips of two labels, and one file that is none."""
@@ -94,6 +110,16 @@ def test_what_fails_stops_nothing_and_is_told(extracted: tuple[Path, Outcome]) -
     lines = (folder / FAILURES).read_text().splitlines()
     told = {(row["key"], row["kind"]) for row in map(json.loads, lines)}
     assert told == {("deadly", "process-died"), ("b/broken", "unsupported-clip")}
+
+
+def test_a_clip_is_not_blamed_for_what_others_kill(clips: Path, tmp_path: Path) -> None:
+    """Once among others, and once alone."""
+    path = tmp_path / "unlucky.mp4"
+    shutil.copy(clips / "a" / "0.mp4", path)
+    wanted = [Unlucky(key="unlucky", path=path), *read_source(clips / "a")]
+    outcome = extract(wanted, tmp_path / "store", HOW, processes=2)
+    assert (outcome.added, outcome.failures) == (4, [])
+    assert [entry.key for entry in TrackStore(tmp_path / "store")][0] == "unlucky"
 
 
 def test_an_extraction_that_is_killed_ends_as_if_it_had_not_been(
