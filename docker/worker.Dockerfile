@@ -12,11 +12,11 @@ RUN python -m venv /opt/pointaction
 # without one, this image holds the libraries of CUDA too, several gigabytes for nothing.
 FROM source AS build-cpu
 ARG PIP_EXTRA_INDEX_URL
-RUN /opt/pointaction/bin/pip install '.[library,workers,appearance,onnx,s3,telemetry]'
+RUN /opt/pointaction/bin/pip install '.[library,store,workers,appearance,onnx,s3,telemetry]'
 
 # torch's usual build brings CUDA; the driver comes with the host's container runtime.
 FROM source AS build-cuda
-RUN /opt/pointaction/bin/pip install '.[library,workers,appearance,s3,telemetry]'
+RUN /opt/pointaction/bin/pip install '.[library,store,workers,appearance,s3,telemetry]'
 
 FROM python:3.11-slim-bookworm AS worker
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin pointaction \
