@@ -9,7 +9,7 @@ a tracker's noise. Prints a table and files it under `results/`.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -33,6 +33,13 @@ from pointaction.training.batch import Batch
 from pointaction.training.objectives import Objective, masked, recognise
 from pointaction.training.recipes import tiny
 from pointaction.training.schedule import warmup_cosine
+from pointaction.training.variants import (
+    Change,
+    FromStart,
+    as_it_is,
+    without_depth,
+    without_visibility,
+)
 
 PAPER = "paper (SSv2)"
 BASE = TrActionConfig(width=96, layers=3, heads=4, dropout=0.0)  # no clip is seen twice
@@ -40,33 +47,6 @@ RECIPE = tiny()
 PRETRAINING_TRACKS = 160  # of which the encoder sees 16, as when the tiny model is pretrained
 PRETRAINING_SEED = 500_000  # its batches are not those of the training that follows
 SIGHTS = {"exact": None, "tracked": TrackerNoise()}
-
-Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From geometry (B, N, T, 3) and visible (B, N, T) to what a variant is given instead."""
-
-
-def as_it_is(geometry: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    return geometry, visible
-
-
-def without_depth(geometry: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    return geometry * geometry.new_tensor([1.0, 1.0, 0.0]), visible
-
-
-def without_visibility(geometry: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-    return geometry, torch.ones_like(visible)
-
-
-class FromStart(nn.Module):
-    """What each track tells of itself begins at the origin; where it began, its place tells."""
-
-    def __init__(self, encode: nn.Module) -> None:
-        super().__init__()
-        self.encode = encode
-
-    def forward(self, geometry: Tensor) -> Tensor:
-        told: Tensor = self.encode(geometry - geometry[:, :, :1])
-        return told
 
 
 @dataclass(frozen=True, kw_only=True)

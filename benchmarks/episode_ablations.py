@@ -18,7 +18,7 @@ from rich.markdown import Markdown
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from benchmarks.ablations import Learner, as_it_is
+from benchmarks.ablations import Learner
 from benchmarks.machine import RESULTS
 from pointaction.evaluation.contest import Contest, hold
 from pointaction.evaluation.fewshot import Contender, Trial
@@ -43,6 +43,7 @@ from pointaction.training.episodes import (
     together,
 )
 from pointaction.training.schedule import warmup_cosine
+from pointaction.training.variants import as_it_is
 
 TRACKS = 48  # of every clip: a variant that compares each track with each needs one number
 RECIPE = EpisodeRecipe(

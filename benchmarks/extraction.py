@@ -206,7 +206,7 @@ def run(
             tree: list[int] = []
             while process.poll() is None:
                 ran.seconds = before + time.monotonic() - start
-                tree = _descendants(process.pid) or tree
+                tree = descendants(process.pid) or tree
                 if planned and (clips := _clips(store)) >= planned[0].clips:
                     _strike(process, planned, ran, clips, tree)
                 time.sleep(0.05)
@@ -226,7 +226,7 @@ def _strike(
     """Kill whom the plan names, if it is there by now."""
     victim, pid = planned[0].victim, process.pid
     if victim != COMMAND:
-        found = [each for each in _descendants(os.getpid()) if _role(each) == victim]
+        found = [each for each in descendants(os.getpid()) if _role(each) == victim]
         if not found:
             return
         pid = found[-1]
@@ -273,13 +273,6 @@ def _stat(pid: int) -> list[str]:
 
 def _parent(pid: int) -> int:
     return int((_stat(pid) or ["", "0"])[1])
-
-
-def _descendants(pid: int) -> list[int]:
-    try:
-        return descendants(pid)
-    except (FileNotFoundError, ProcessLookupError):  # one ended while it was looked at
-        return []
 
 
 def _alive(pids: Sequence[int], patience_s: float) -> list[int]:

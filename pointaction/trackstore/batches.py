@@ -12,6 +12,7 @@ from pointaction.trackstore.part import Part
 from pointaction.trackstore.reader import OrderedReader
 from pointaction.trackstore.store import TrackStore
 from pointaction.training.batch import Batch
+from pointaction.training.loop import Run
 from pointaction.training.track_batches import TrackBatches
 
 _LANES = 8  # what is divisible by 2, 4 and 8 processes, so that each reads shards of its own
@@ -53,6 +54,21 @@ class StoreBatches(Dataset[Batch]):
             lanes, window = 1, AT_HAND
         order = part.order(seed=seed, lanes=lanes or _lanes(len(part), batch), window=window)
         self.reader = OrderedReader(part.store, order)
+
+    @classmethod
+    def of_run(
+        cls, store: TrackStore | Part, labels: Sequence[str] | None, run: Run
+    ) -> "StoreBatches":
+        """Those that a training run takes."""
+        recipe = run.recipe
+        return cls(
+            store,
+            labels,
+            batch=recipe.batch,
+            frames=recipe.frames,
+            sizes=recipe.tracks,
+            seed=run.seed,
+        )
 
     def __getitem__(self, number: int) -> Batch:
         found = [self.reader.turn(*turn) for turn in self.turns(number)]

@@ -92,10 +92,10 @@ class Watcher:
 class Finetuned:
     steps: int
     planned: int
-    entry: Entry | None  # None where the time was over before the steps were done
-    last: Accuracy | None  # of the weights that were registered; None without validation
-    best: tuple[int, Accuracy] | None  # and the step they were at
-    absent: int  # clips of the data set's lists that are not on this disk
+    entry: Entry | None = None  # None where the time was over before the steps were done
+    last: Accuracy | None = None  # of the weights that were registered; None without validation
+    best: tuple[int, Accuracy] | None = None  # and the step they were at
+    absent: int = 0  # clips of the data set's lists that are not on this disk
     weights: Path | None = None  # where they lie, of what is not registered too
 
 
@@ -147,14 +147,7 @@ def finetune(wish: Wish, watcher: Watcher) -> Finetuned:
 
 def unfinished(motion: Motion, lessons: Lessons) -> Finetuned:
     """What there is to tell before anything is registered."""
-    return Finetuned(
-        steps=motion.steps,
-        planned=motion.run.recipe.steps,
-        entry=None,
-        last=None,
-        best=None,
-        absent=lessons.absent,
-    )
+    return Finetuned(steps=motion.steps, planned=motion.run.recipe.steps, absent=lessons.absent)
 
 
 def follow_lessons(wish: Wish, watcher: Watcher) -> Lessons:

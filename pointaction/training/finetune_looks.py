@@ -70,7 +70,7 @@ def finetune_probe(wish: Wish, backbone: str, watcher: Watcher) -> Finetuned:
     kept = [(clip, None) for clip in looked.clips if clip.validation]
     accuracy = _ask(ProbeRecogniser(entry, probe, looks), kept)
     steps = _probing(len(taught)).steps
-    done = Finetuned(steps=steps, planned=steps, entry=None, last=None, best=None, absent=absent)
+    done = Finetuned(steps=steps, planned=steps, absent=absent)
     return _registered(wish, entry, probe, looked.clips, accuracy, done)
 
 

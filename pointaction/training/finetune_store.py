@@ -5,7 +5,7 @@ validation. Under torchrun the processes share the clips, and the first one does
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -70,14 +70,7 @@ def finetune_store(wish: StoreWish, watcher: Watcher) -> Finetuned:
     start = find_start(wish.models, wish.start or "") if wish.variant is None else None
     run = _run(wish, division, start)
     model = _begun(wish, division, start)
-    batches = StoreBatches(
-        division.taught,
-        division.labels,
-        batch=run.recipe.batch,
-        frames=run.recipe.frames,
-        sizes=run.recipe.tracks,
-        seed=run.seed,
-    )
+    batches = StoreBatches.of_run(division.taught, division.labels, run)
     steps = optimise(
         run,
         model,
@@ -86,9 +79,7 @@ def finetune_store(wish: StoreWish, watcher: Watcher) -> Finetuned:
         _validated(watcher.training(run), run, model, division, wish.settings),
         waited=wish.pace,
     )
-    done = Finetuned(
-        steps=steps, planned=run.recipe.steps, entry=None, last=None, best=None, absent=0
-    )
+    done = Finetuned(steps=steps, planned=run.recipe.steps)
     if steps < run.recipe.steps or not is_first():
         return done
     if not run.recipe.freeze:
@@ -175,12 +166,4 @@ def _finished(
             sha256=sha256,
         )
         register(wish.models, entry, weights, model_card(entry, run, division.clips, last))
-    return Finetuned(
-        steps=done.steps,
-        planned=done.planned,
-        entry=entry,
-        last=last,
-        best=best,
-        absent=0,
-        weights=weights,
-    )
+    return replace(done, entry=entry, last=last, best=best, weights=weights)

@@ -20,19 +20,8 @@ class Together(Dataset[Batch]):
     """`batches[number]`: of several stores by turns, of each as often as it has clips."""
 
     def __init__(self, parts: Sequence[Part], run: Run) -> None:
-        recipe = run.recipe
         self.clips = [len(part) for part in parts]
-        self.batches = [
-            StoreBatches(
-                part,
-                None,
-                batch=recipe.batch,
-                frames=recipe.frames,
-                sizes=recipe.tracks,
-                seed=run.seed,
-            )
-            for part in parts
-        ]
+        self.batches = [StoreBatches.of_run(part, None, run) for part in parts]
 
     def __getitem__(self, number: int) -> Batch:
         which, own = whose_turn(number, self.clips)

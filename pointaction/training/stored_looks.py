@@ -8,7 +8,7 @@ Shapes:  B clips   S tokens   C width
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -257,14 +257,7 @@ def _learn(
         minutes=wish.minutes,
         data=" ".join([division.digest, looks, *(["middle"] if middle else [])]),
     )
-    tracks = StoreBatches(
-        division.taught,
-        division.labels,
-        batch=run.recipe.batch,
-        frames=run.recipe.frames,
-        sizes=run.recipe.tracks,
-        seed=run.seed,
-    )
+    tracks = StoreBatches.of_run(division.taught, division.labels, run)
     steps = optimise(
         run,
         network,
@@ -273,9 +266,7 @@ def _learn(
         watcher.training(run),
         waited=wish.pace,
     )
-    done = Finetuned(
-        steps=steps, planned=run.recipe.steps, entry=None, last=None, best=None, absent=0
-    )
+    done = Finetuned(steps=steps, planned=run.recipe.steps)
     if steps < run.recipe.steps or not is_first():
         return done
     shown = WholeLooked(WholeClips(division.kept, division.labels), middle=middle, looks=wish.looks)
@@ -305,12 +296,4 @@ def _finished(
     weights = run.folder / "weights.safetensors"
     save_network(network.cpu().eval(), weights)
     (run.folder / "labels.txt").write_text("\n".join(division.labels) + "\n", encoding="utf-8")
-    return Finetuned(
-        steps=done.steps,
-        planned=done.planned,
-        entry=None,
-        last=last,
-        best=None,
-        absent=0,
-        weights=weights,
-    )
+    return replace(done, last=last, weights=weights)

@@ -107,7 +107,7 @@ def finetune_video(wish: Wish, watcher: Watcher) -> Finetuned:
         ReelBatches(reels, recipe.cutting, batch=recipe.batch, seed=run.seed),
         watcher.training(run),
     )
-    done = Finetuned(steps=steps, planned=recipe.steps, entry=None, last=None, best=None, absent=0)
+    done = Finetuned(steps=steps, planned=recipe.steps)
     if steps < recipe.steps:
         return done
     network.cpu().eval()

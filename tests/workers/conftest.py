@@ -179,12 +179,14 @@ def bench(settings: Settings) -> Bench:
 
 
 @pytest.fixture
-def start_worker() -> Iterator[Callable[[Settings], WorkerProcess]]:
-    """Start real workers with the scripted library; they are gone after the test."""
+def start_worker() -> Iterator[Callable[..., WorkerProcess]]:
+    """Start real workers, if nothing else is said with the scripted library; they are gone after
+    the test.
+    """
     started: list[WorkerProcess] = []
 
-    def start(settings: Settings) -> WorkerProcess:
-        worker = WorkerProcess(settings, module="tests.workers.scripted")
+    def start(settings: Settings, *, module: str = "tests.workers.scripted") -> WorkerProcess:
+        worker = WorkerProcess(settings, module=module)
         worker.start()
         started.append(worker)
         return worker

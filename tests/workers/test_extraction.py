@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -34,7 +35,6 @@ from workers.extraction import by_queue, queue_followers
 from workers.launch import WorkerProcess, environment
 from workers.process import Process
 from workers.scheduler import Ended, Opened
-from workers.settings import Settings
 
 HOW_ = How(tracks=6)
 
@@ -182,20 +182,9 @@ def test_what_a_worker_would_follow_otherwise_it_refuses(bench: Bench) -> None:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., WorkerProcess]]:
-    """Start real workers that take clips; they are gone after the test."""
-    started: list[WorkerProcess] = []
-
-    def start(settings: Settings, *, module: str = "tests.workers.extracting") -> WorkerProcess:
-        worker = WorkerProcess(settings, module=module)
-        worker.start()
-        started.append(worker)
-        return worker
-
-    yield start
-    for worker in started:
-        if worker.running():
-            kill(worker)
+def start(start_worker: Callable[..., WorkerProcess]) -> Callable[..., WorkerProcess]:
+    """Start real workers that take clips."""
+    return partial(start_worker, module="tests.workers.extracting")
 
 
 def test_jobs_go_before_clips(
