@@ -1,9 +1,8 @@
 """The frames of a long video in their order, decoded once, in a confined process.
 
-`decode` reads all packets of a file before it decodes a piece of it, so that many pieces would cost
-the square of a video's length. Here `survey` reads them once, and `reading` goes through the file
-from there or from any frame on, with as little of it in memory, and waits where nobody takes its
-frames.
+`decode` gives the frames of a piece together. Here `reading` goes through a whole file, or from any
+frame on, with as little of it in memory, and waits where nobody takes its frames. What `survey` of
+`video.decode` has found of its packets spares it to read them all first.
 
 Shapes:  T frames   H, W pixels
 """
@@ -19,12 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointaction.clip import Source
 from pointaction.errors import DecoderFailure, PointActionError
 from pointaction.timelines.reading_child import HEAD_BYTES
 from pointaction.video.cut import LONG
@@ -36,7 +34,6 @@ from pointaction.video.stamps import Stamps
 _CHILD = ("-m", "pointaction.timelines.reading_child")
 _WEEK_S = 7 * 86_400.0  # reading waits for whoever looks at the frames; only computing is limited
 _LAST_WORD_S = 5.0
-_GLANCE_S = 0.1
 _idle: list[Sandbox] = []  # helpers between two videos; each costs 0.3 s to start
 
 
@@ -52,23 +49,6 @@ class Wanted:
     stamps: Stamps | None = None  # of the same file; None: its packets are read first
 
 
-class Surveyed(NamedTuple):
-    source: Source
-    stamps: Stamps | None  # None: frames carry no time of their own
-
-
-def survey(path: Path, limits: DecodeLimits = LONG) -> Surveyed:
-    """What a video file holds, at the cost of its packets and a few frames.
-
-    Raises what `decode` does, also where the file as a whole is not as the limits want it.
-    """
-    wanted = Wanted(frames=2, end_s=_GLANCE_S, short_side=16)
-    with _opened(path, wanted, limits, wall_s=limits.wall_s) as (frames, talk):
-        for _ in frames:
-            pass
-    return _believable(talk.answer)
-
-
 @contextmanager
 def reading(
     path: Path, wanted: Wanted, limits: DecodeLimits = LONG
@@ -78,14 +58,6 @@ def reading(
     From frame `since` on they are those that a reading from the first one gives. Raises, here or at
     any frame, what `decode` does, save that decoding may take as long as the video lasts, twice.
     """
-    with _opened(path, wanted, limits, wall_s=_WEEK_S) as (frames, _):
-        yield frames
-
-
-@contextmanager
-def _opened(
-    path: Path, wanted: Wanted, limits: DecodeLimits, *, wall_s: float
-) -> "Iterator[tuple[Iterator[NDArray[np.uint8]], _Talk]]":
     with path.open("rb", buffering=0) as clip:
         container = container_of(clip, limits)
         clip.seek(0)
@@ -93,7 +65,7 @@ def _opened(
         sandbox.start()
         out, into = os.pipe()
         cpu_s = limits.cpu_s + math.ceil(2 * wanted.end_s)
-        limits = replace(limits, cpu_s=cpu_s, wall_s=wall_s)
+        limits = replace(limits, cpu_s=cpu_s, wall_s=_WEEK_S)
         talk = _Talk(sandbox, clip, into, container, wanted, limits)
         # Whoever leaves without closing: the helper ends at once when nobody can read any more.
         # Registered after the sandbox's own, so that this one comes first.
@@ -101,7 +73,7 @@ def _opened(
         atexit.register(frames.close)
         try:
             talk.start()
-            yield _frames(frames, talk, wanted), talk
+            yield _frames(frames, talk, wanted)
         finally:
             atexit.unregister(frames.close)
             frames.close()
@@ -136,13 +108,12 @@ class _Talk(threading.Thread):
             "frames_bytes": 0,  # in files: it writes to a pipe alone
         }
         self.limits = limits
-        self.answer: dict[str, Any] = {}
         self.problem: PointActionError | None = None
 
     def run(self) -> None:
         try:
             with FileIO(self.into, "w") as into:  # the last of our ends: then reading comes to one
-                self.answer = self.sandbox.run(self.clip, into, self.request, self.limits)
+                self.sandbox.run(self.clip, into, self.request, self.limits)
         except PointActionError as problem:
             self.problem = problem
 
@@ -191,21 +162,6 @@ def _expect_end(pipe: FileIO, talk: _Talk) -> None:
     talk.join()
     if talk.problem:
         raise talk.problem
-
-
-def _believable(answer: dict[str, Any]) -> Surveyed:
-    """What the helper says of a file, as far as it can be true."""
-    with suppress(KeyError, TypeError, ValueError, OverflowError):
-        told, read = answer["source"], answer["stamps"]
-        sizes = {name: int(told[name]) for name in ("frames", "width", "height")}
-        source = Source(duration_s=float(told["duration_s"]), **sizes)
-        stamps = (
-            Stamps(first_pts=int(read["first_pts"]), last_s=float(read["last_s"])) if read else None
-        )
-        lasts = [source.duration_s, stamps.last_s if stamps else source.duration_s]
-        if min(sizes.values()) > 0 and np.isfinite(lasts).all() and min(lasts) > 0:
-            return Surveyed(source, stamps)
-    raise DecoderFailure(f"what the decoder says of the file cannot be true: {answer!r}"[:300])
 
 
 def _size(head: bytes, number: int, short_side: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from pointaction.errors import InputError
 from pointaction.pipeline import follow, lift_clip
 from pointaction.timelines.pieces import Piece, piece_count, pieces
 from pointaction.timelines.plan import Plan
-from pointaction.timelines.reading import Wanted, reading, survey
+from pointaction.timelines.reading import Wanted, reading
 from pointaction.timelines.scorer import Scorer, Scores
 from pointaction.timelines.window_tracks import window_tracks
 from pointaction.timelines.windows import Windows
@@ -27,6 +27,7 @@ from pointaction.tracking.lucas_kanade import LucasKanade
 from pointaction.tracking.points import Choose
 from pointaction.tracking.queries import random_queries
 from pointaction.video.cut import LONG, file_digest
+from pointaction.video.decode import survey
 from pointaction.video.limits import DecodeLimits
 
 TRACKS = 256  # of a window
@@ -55,7 +56,8 @@ class Viewer:
         """The windows of a video file, at the cost of its packets; raises what `decode` does."""
         if not path.is_file():
             raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
-        source, stamps = survey(path, self.limits)
+        found = survey(path, self.limits)
+        source = found.source
         last_s = source.duration_s * (1 - 1 / source.frames)
         frames = self.scorer.frames
         return Plan(
@@ -63,7 +65,7 @@ class Viewer:
             sha256=sha256 or file_digest(path),
             source=source,
             windows=Windows.over(last_s, window_s=window_s, step_s=step_s, frames=frames),
-            stamps=stamps,
+            stamps=found.stamps,
         )
 
     def view(self, plan: Plan, *, since: int = 0, count: Count = uncounted) -> Generator[Scores]:

@@ -4,17 +4,18 @@ Lists of data sets name pieces of hours of video, and papers say how densely the
 """
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
-from pointaction.clip import Clip, Source
+from pointaction.clip import Clip
 from pointaction.models.digests import digest
-from pointaction.stamp import told_by
-from pointaction.video.decode import DecodeLimits, decode
+from pointaction.stamp import Stamp, stamp
+from pointaction.video.decode import DecodeLimits, decode, survey
+from pointaction.video.stamps import Surveyed
 
 FRAMES = 32
 _MOST = 256  # frames of a clip that is taken whole
-_GLANCE_S = 0.1
+_FILES = 4096  # whose pieces may come in any order, and are not to be read whole for each
 # For files of one's own, not for what strangers send: a kitchen filmed for hours.
 LONG = DecodeLimits(max_duration_s=6 * 3600, max_file_bytes=1 << 36, cpu_s=300, wall_s=600)
 
@@ -49,7 +50,8 @@ def decode_cut(
     seen = partial(decode, path, short_side=short_side, enlarge=enlarge, sha256=sha256)
     if cut == WHOLE:
         return seen()
-    source = glance(path)
+    known = glance(path)
+    source = known.source
     rate = source.frames / source.duration_s
     start, end = cut.start or 0.0, min(cut.end or source.duration_s, source.duration_s - 1 / rate)
     frames = FRAMES
@@ -60,20 +62,24 @@ def decode_cut(
         start, end = start + spare / 2, end - spare / 2
     # Hours of video are not to be read again for the digest of each piece.
     digested = sha256 or file_digest(path)
-    return seen(frames=frames, start=start, end=end, limits=LONG, sha256=digested)
+    return seen(frames=frames, start=start, end=end, limits=LONG, sha256=digested, known=known)
 
 
-def glance(path: Path) -> Source:
+def glance(path: Path) -> Surveyed:
     """What a file holds, at the cost of its packets and a few frames, once for all its pieces."""
-    return told_by(path, _glance)
+    return _glance(path, stamp(path))
 
 
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
-    return told_by(path, digest)
+    return _digest(path, stamp(path))
 
 
-def _glance(path: Path) -> Source:
-    return decode(
-        path, frames=2, short_side=16, end=_GLANCE_S, limits=LONG, sha256="not asked for"
-    ).source
+@lru_cache(maxsize=_FILES)
+def _glance(path: Path, stamp: Stamp) -> Surveyed:
+    return survey(path, LONG)
+
+
+@lru_cache(maxsize=_FILES)
+def _digest(path: Path, stamp: Stamp) -> str:
+    return digest(path)

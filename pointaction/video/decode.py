@@ -1,9 +1,10 @@
 """A file becomes a Clip: T frames, uniformly spaced in time."""
 
 import hashlib
+from dataclasses import asdict
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from pointaction.tracks import MAX_FRAMES
 from pointaction.video.container import HEAD_BYTES, NAMES, sniff
 from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
 from pointaction.video.sandbox import Sandbox, frame_memory
+from pointaction.video.stamps import Stamps, Surveyed
 
-__all__ = ["DecodeLimits", "decode", "prepare"]
+__all__ = ["DecodeLimits", "decode", "prepare", "survey"]
 
 _MAX_SHORT_SIDE = 2160
+_GLANCE_S = 0.1
 
 _sandbox = Sandbox()  # costs nothing before the first clip
 
@@ -40,6 +43,7 @@ def decode(
     end: float | None = None,
     limits: DecodeLimits | None = None,
     sha256: str | None = None,
+    known: Surveyed | None = None,
     sandbox: Sandbox | None = None,
 ) -> Clip:
     """Decode a video file in a confined process.
@@ -53,6 +57,8 @@ def decode(
 
     `start` and `end`, in seconds since the first frame, cut a piece out: the times are spaced from
     the one to the other, as far as the file goes, and the limits are still about the whole file.
+    Whoever takes many pieces of a file gives what `survey` has told of it as `known`: all packets
+    of the file are then not read again for each, save where its frames carry no time of their own.
 
     Raises, each with a stable `kind` and, where there is one, the limit and the value:
 
@@ -72,23 +78,54 @@ def decode(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"there is no file {path.name!r}", kind="no-such-file")
+    request: dict[str, Any] = {
+        "frames": frames,
+        "short_side": short_side,
+        "enlarge": enlarge,
+        "start": start,
+        "end": end,
+        "known": known and asdict(known),
+        "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * (frames or MAX_FRAMES),
+    }
+    seen = _seen(path, request, limits, sha256, sandbox or _sandbox)
+    return Clip(
+        frames=seen.frames, times=seen.times, sha256=seen.sha256, source=seen.surveyed.source
+    )
+
+
+def survey(path: Path, limits: DecodeLimits) -> Surveyed:
+    """What a file holds, at the cost of its packets and a few frames. Raises what `decode` does."""
+    request: dict[str, Any] = {
+        "frames": 2,
+        "short_side": 16,
+        "enlarge": True,
+        "start": None,
+        "end": _GLANCE_S,
+        "known": None,
+        "frames_bytes": LONGEST_SIDE * 16**2 * 3 * 2,
+    }
+    return _seen(path, request, limits, "not asked for", _sandbox).surveyed
+
+
+class _Seen(NamedTuple):
+    frames: NDArray[np.uint8]  # (T, H, W, 3)
+    times: NDArray[np.float64]  # (T,)
+    sha256: str
+    surveyed: Surveyed
+
+
+def _seen(
+    path: Path, request: dict[str, Any], limits: DecodeLimits, sha256: str | None, sandbox: Sandbox
+) -> _Seen:
+    """What the decoder makes of a file, as far as it can be believed."""
     with path.open("rb", buffering=0) as clip, frame_memory() as memory:
-        request = {
-            "container": container_of(clip, limits),
-            "frames": frames,
-            "short_side": short_side,
-            "enlarge": enlarge,
-            "start": start,
-            "end": end,
-            "frames_bytes": LONGEST_SIDE * short_side**2 * 3 * (frames or MAX_FRAMES),
-        }
+        request = {"container": container_of(clip, limits), **request}
         clip.seek(0)
         digest = sha256 or hashlib.file_digest(clip, "sha256").hexdigest()
         clip.seek(0)
-        answer = (sandbox or _sandbox).run(clip, memory, request, limits)
-        shape, times, source = _believable(answer, request)
-        pictures = _collect(memory, shape)
-    return Clip(frames=pictures, times=times, sha256=digest, source=source)
+        answer = sandbox.run(clip, memory, request, limits)
+        shape, times, surveyed = _believable(answer, request)
+        return _Seen(_collect(memory, shape), times, digest, surveyed)
 
 
 def container_of(clip: FileIO, limits: DecodeLimits) -> str:
@@ -114,8 +151,8 @@ def container_of(clip: FileIO, limits: DecodeLimits) -> str:
 
 def _believable(
     answer: dict[str, Any], request: dict[str, Any]
-) -> tuple[tuple[int, int, int, int], NDArray[np.float64], Source]:
-    """Shape (T, H, W, 3), times (T,) and source, as far as they can be true.
+) -> tuple[tuple[int, int, int, int], NDArray[np.float64], Surveyed]:
+    """Shape (T, H, W, 3), times (T,) and what the file holds, as far as they can be true.
 
     A decoder that a clip has taken over may say anything.
     """
@@ -127,15 +164,20 @@ def _believable(
             duration_s=float(told["duration_s"]),
             **{name: int(told[name]) for name in ("frames", "width", "height")},
         )
+        read = answer["stamps"]
+        stamps = (
+            Stamps(first_pts=int(read["first_pts"]), last_s=float(read["last_s"])) if read else None
+        )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _unbelievable(f"it lacks something: {error!r}"[:200]) from error
     if min(count, height, width, source.frames, source.width, source.height) < 1:
         raise _unbelievable("something in it has no size")
     if count * height * width * 3 > request["frames_bytes"]:
         raise _unbelievable("there is no room for that many frames")
-    if times.shape != (count,) or not np.isfinite([*times, source.duration_s]).all():
+    ends = [source.duration_s, stamps.last_s if stamps else source.duration_s]
+    if times.shape != (count,) or not np.isfinite([*times, *ends]).all():
         raise _unbelievable("its times are none")
-    return (count, height, width, 3), times, source
+    return (count, height, width, 3), times, Surveyed(source=source, stamps=stamps)
 
 
 def _unbelievable(why: str) -> DecoderFailure:

@@ -1,7 +1,9 @@
 """A video file becomes T frames. This is the code that runs inside the sandbox.
 
 The file is read twice: once for its packets alone (`timeline`), which is cheap and shows whether
-it is worth decoding, and once to decode, keeping only what is nearest to the T times asked for.
+it is worth decoding, and once to decode, keeping only what is nearest to the T times asked for. Who
+knows from an earlier reading what the packets tell spares the first, and reads no more of the file
+than from the key frame before a piece to its end.
 
 Shapes:  T frames   H, W pixels
 """
@@ -9,6 +11,7 @@ Shapes:  T frames   H, W pixels
 import io
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
@@ -28,8 +31,8 @@ from pointaction.tracks import MAX_FRAMES
 from pointaction.video.boxes import movie_duration
 from pointaction.video.container import DEMUXERS
 from pointaction.video.limits import LONGEST_SIDE, DecodeLimits
-from pointaction.video.stamps import Stamps
-from pointaction.video.timeline import Timeline, read_timeline
+from pointaction.video.stamps import Stamps, Surveyed
+from pointaction.video.timeline import Timeline, is_whole, read_timeline
 
 # What people's cameras, browsers and editors write. FFmpeg knows hundreds of other decoders,
 # old and hardly ever fuzzed; a clip has no business with them.
@@ -76,33 +79,29 @@ def read_clip(
     start: float | None = None,
     end: float | None = None,
     since: int = 0,
+    known: Surveyed | None = None,
 ) -> Reading:
     """Decode `file`, which `sniff` calls a `container`, into `frames` pictures.
 
     They are of the piece from `start` to `end`, seconds since the first frame; None: all there is.
     Without `frames` there are as many as the file has in it.
     `write(t, picture)` is called for every t in `since`..T-1 in rising order, with RGB uint8
-    (H, W, 3), whose short side is `short_side`, or less where `enlarge` is False. Raises what
-    `pointaction.video.decode.decode` documents.
+    (H, W, 3), whose short side is `short_side`, or less where `enlarge` is False. `known` is what a
+    reading of the same file has found: where its frames carry time and `frames` are given, the
+    packets are not read first. Raises what `pointaction.video.decode.decode` documents.
     """
-    movie_s = movie_duration(file) if container in ("mp4", "mov") else None
-    file.seek(0)
-    with _open(file, container) as opened:
-        stream = _video_stream(opened, limits)
-        timeline = read_timeline(
-            opened, stream, limits, by_order=container == "avi", movie_s=movie_s
-        )
+    if known and known.stamps and frames:
+        timeline, count = _remembered(known.stamps, known.source.duration_s), known.source.frames
+    else:
+        timeline = _timeline(file, container, limits)
+        count = len(timeline.times)
     first_s, last_s = _piece(timeline, start, end)
     targets = np.linspace(first_s, last_s, frames or _frame_count(timeline, first_s, last_s))
-    file.seek(0)
-    with _open(file, container) as opened:
-        stream = _video_stream(opened, limits)
+    shape = (0, 0)
+    until = math.inf if end is None else last_s
+    entered = _entered(file, container, timeline, limits, at=first_s, since=first_s, until=until)
+    with entered as (stream, timed):
         painter = _Painter(stream, short_side, enlarge=enlarge)
-        shape = (0, 0)
-        if start:
-            _seek(opened, stream, timeline, first_s)
-        until = math.inf if end is None else last_s
-        timed = _decoded(opened, stream, timeline, limits, since=first_s, until=until)
         for first, last, frame in _nearest(timed, targets):
             if last <= since:
                 continue
@@ -116,7 +115,7 @@ def read_clip(
         times=tuple(targets.tolist()),
         source=Source(
             duration_s=round(timeline.duration_s, 6),
-            frames=len(timeline.times),
+            frames=count,
             width=width,
             height=height,
         ),
@@ -144,36 +143,70 @@ def read_on(
 
     What cannot be decoded is left out as there, but not counted.
     """
-    timeline = Timeline(
-        times=np.array([0.0, stamps.last_s]), duration_s=stamps.last_s, first_pts=stamps.first_pts
-    )
+    timeline = _remembered(stamps, stamps.last_s)
     first_s, last_s = _piece(timeline, None, end)
     targets = np.linspace(first_s, last_s, frames)[since:]
+    at = float(targets[0])
+    # From `inf` on: nothing is counted.
+    entered = _entered(file, container, timeline, limits, at=at, since=math.inf, until=last_s)
+    with entered as (stream, timed):
+        painter = _Painter(stream, short_side, enlarge=enlarge)
+        for first, last, frame in _nearest(timed, targets):
+            picture = painter.paint(frame)
+            for t in range(first, last):
+                write(since + t, picture)
+
+
+def _timeline(file: io.RawIOBase, container: str, limits: DecodeLimits) -> Timeline:
+    """By all packets of the file."""
+    movie_s = movie_duration(file) if container in ("mp4", "mov") else None
+    file.seek(0)
+    with _open(file, container) as opened:
+        stream = _video_stream(opened, limits)
+        return read_timeline(opened, stream, limits, by_order=container == "avi", movie_s=movie_s)
+
+
+def _remembered(stamps: Stamps, duration_s: float) -> Timeline:
+    """As far as an earlier reading has told; of the times only the first and the last."""
+    times = np.array([0.0, stamps.last_s])
+    return Timeline(times=times, duration_s=duration_s, first_pts=stamps.first_pts)
+
+
+@contextmanager
+def _entered(
+    file: io.RawIOBase,
+    container: str,
+    timeline: Timeline,
+    limits: DecodeLimits,
+    *,
+    at: float,
+    since: float,
+    until: float,
+) -> Iterator[tuple[VideoStream, Iterator[tuple[float, VideoFrame]]]]:
+    """The stream, and its frames as `_decoded` tells them: from one that is shown `at` that time
+    or before, and that needs no other, they are those of a reading from the beginning.
+    """
     for back_s in _STEPS_BACK_S:
-        enter_s = float(targets[0]) - back_s
+        enter_s = 0.0 if timeline.first_pts is None else at - back_s
         file.seek(0)
         with _open(file, container) as opened:
             stream = _video_stream(opened, limits)
-            if not _entered(opened, stream, timeline, enter_s):
+            if enter_s > 0 and not _sought(opened, stream, timeline, enter_s):
                 continue
-            timed = _decoded(opened, stream, timeline, limits, since=enter_s, until=last_s)
-            begun = next(timed, None)
-            if enter_s > 0 and (begun is None or begun[0] > targets[0]):
-                continue
-            painter = _Painter(stream, short_side, enlarge=enlarge)
-            for first, last, frame in _nearest(chain([begun] if begun else [], timed), targets):
-                picture = painter.paint(frame)
-                for t in range(first, last):
-                    write(since + t, picture)
+            timed = _decoded(opened, stream, timeline, limits, since=since, until=until)
+            if enter_s > 0:
+                begun = _begun(timed)
+                if begun is None or begun[0] > at or not begun[1].key_frame:
+                    continue
+                timed = chain([begun], timed)
+            yield stream, timed
             return
 
 
-def _entered(
+def _sought(
     opened: InputContainer, stream: VideoStream, timeline: Timeline, enter_s: float
 ) -> bool:
-    """Whether the file could be entered there; before its first frame there is nothing to do."""
-    if enter_s <= 0:
-        return True
+    """Whether the file could be entered there."""
     try:
         _seek(opened, stream, timeline, enter_s)
     except MemoryError:
@@ -181,6 +214,14 @@ def _entered(
     except (av.FFmpegError, OSError):
         return False
     return True
+
+
+def _begun(timed: Iterator[tuple[float, VideoFrame]]) -> tuple[float, VideoFrame] | None:
+    """The first frame; None where there is none from here on, or all is damaged."""
+    try:
+        return next(timed, None)
+    except UnsupportedClip:
+        return None
 
 
 def _piece(timeline: Timeline, start: float | None, end: float | None) -> tuple[float, float]:
@@ -211,9 +252,8 @@ def _frame_count(timeline: Timeline, first_s: float, last_s: float) -> int:
 
 
 def _seek(opened: InputContainer, stream: VideoStream, timeline: Timeline, first_s: float) -> None:
-    """Go to the last picture before `first_s` that can be decoded without others.
-
-    Frames that are timed by their order have to be counted from the beginning.
+    """Go to the last picture before `first_s` that can be decoded without others, as far as the
+    file's index knows it.
     """
     if timeline.first_pts is not None and stream.time_base:
         stamp = timeline.first_pts + int(first_s / stream.time_base)
@@ -303,10 +343,10 @@ def _decoded(
 
     Ends with the first frame after `until`; only from `since` on it counts what is damaged.
     """
-    found, time = 0, 0.0
+    found, time, stamps = 0, 0.0, list[int]()
     size = (stream.width, stream.height)
     unit = float(stream.time_base or 1)
-    for count, frame in enumerate(_undamaged(opened, stream)):
+    for count, frame in enumerate(_undamaged(opened, stream, stamps)):
         if count == 0:
             size = (frame.width, frame.height)
             _check_side(*size, limits)  # the file's header may have said something else
@@ -327,7 +367,10 @@ def _decoded(
         yield time, frame
         if time > until:
             break
-    expected = int(((timeline.times >= since) & (timeline.times <= until)).sum())
+    due: NDArray[Any] = timeline.times  # all that there are, or those whose packets were met
+    if timeline.first_pts is not None:
+        due = (np.array(stamps, np.int64) - timeline.first_pts) * unit
+    expected = int(((due >= since) & (due <= until)).sum())
     if found < (1 - _MOST_UNDECODABLE) * expected:
         raise UnsupportedClip(
             f"only {found} of {expected} frames can be decoded; the file is damaged",
@@ -337,7 +380,12 @@ def _decoded(
         )
 
 
-def _undamaged(opened: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _undamaged(
+    opened: InputContainer, stream: VideoStream, stamps: list[int]
+) -> Iterator[VideoFrame]:
+    """Frames as they come out of the decoder; those of the packets that go in are put to `stamps`,
+    as `timeline` counts them.
+    """
     packets = opened.demux(stream)
     while True:
         try:
@@ -346,6 +394,8 @@ def _undamaged(opened: InputContainer, stream: VideoStream) -> Iterator[VideoFra
             raise
         except (av.FFmpegError, OSError):
             packet = None  # cut off; the timeline has already judged how much is missing
+        if packet is not None and is_whole(packet) and packet.pts is not None:
+            stamps.append(packet.pts)
         try:
             yield from stream.decode(packet)  # None brings out what the decoder still holds
         except MemoryError:

@@ -214,6 +214,9 @@ def decode_clip(clip: io.RawIOBase, frames_fd: int, request: dict[str, Any]) -> 
     """The decoder in use: PyAV, by way of `reader`. Frame t lies at t times a frame's size."""
     from pointaction.video.limits import DecodeLimits
     from pointaction.video.reader import read_clip
+    from pointaction.video.stamps import Surveyed
+
+    known = request["known"]
 
     def write(t: int, picture: Any) -> None:
         data = memoryview(picture).cast("B")
@@ -231,6 +234,7 @@ def decode_clip(clip: io.RawIOBase, frames_fd: int, request: dict[str, Any]) -> 
         enlarge=request["enlarge"],
         start=request["start"],
         end=request["end"],
+        known=Surveyed.from_json(known) if known else None,
         limits=DecodeLimits(**request["limits"]),
     )
     return dataclasses.asdict(reading)

@@ -9,10 +9,12 @@ Shapes:  n frames in the file
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -106,13 +108,18 @@ def _claims(container: InputContainer, stream: VideoStream, movie_s: float | Non
     )
 
 
+def is_whole(packet: "Packet[Any]") -> bool:
+    """Whether it is as it was written, and meant to be shown."""
+    return bool(packet.size) and not packet.is_corrupt and not packet.is_discard
+
+
 def _read_packets(container: InputContainer, stream: VideoStream, limits: DecodeLimits) -> _Packets:
     """All packets, or as many as it takes to know that there are too many."""
     packets = _Packets()
     most = int(limits.max_duration_s * limits.max_fps) + limits.min_frames
     try:
         for packet in container.demux():
-            if not packet.size or packet.is_corrupt or packet.is_discard:
+            if not is_whole(packet):
                 continue
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None:

@@ -6,9 +6,9 @@ import pytest
 
 from pointaction.errors import InputError, LimitExceeded, UnsupportedClip
 from pointaction.timelines import reading as module
-from pointaction.timelines.reading import Wanted, reading, survey
+from pointaction.timelines.reading import Wanted, reading
 from pointaction.video.cut import LONG
-from pointaction.video.decode import decode
+from pointaction.video.decode import decode, survey
 from tests.videos import MakeVideo
 
 
@@ -77,7 +77,8 @@ def test_frames_from_the_middle_on_are_those_of_a_reading_from_the_start(
 ) -> None:
     """Of 40 frames 31 are taken, so that most lie between two."""
     path = make_video(name, frames=40, codec=codec, codec_options=options)
-    source, stamps = survey(path)
+    found = survey(path, LONG)
+    source, stamps = found.source, found.stamps
     assert (source.frames, source.width, stamps is not None) == (40, 64, stamped)
     wanted = Wanted(frames=31, end_s=3.85, short_side=48)
     with reading(path, wanted) as frames:
@@ -94,14 +95,14 @@ def test_a_file_without_an_index_is_read_from_the_middle_too(make_video: MakeVid
     wanted = Wanted(frames=40, end_s=3.9, short_side=48)
     with reading(path, wanted) as frames:
         whole = np.stack(list(frames))
-    with reading(path, replace(wanted, since=33, stamps=survey(path).stamps)) as frames:
+    with reading(path, replace(wanted, since=33, stamps=survey(path, LONG).stamps)) as frames:
         np.testing.assert_array_equal(np.stack(list(frames)), whole[33:])
 
 
 def test_packets_are_read_once(make_video: MakeVideo) -> None:
     """What the survey said is believed: with another beginning, other frames come."""
     path = make_video(frames=20)
-    stamps = survey(path).stamps
+    stamps = survey(path, LONG).stamps
     assert stamps is not None
     wanted = Wanted(frames=2, end_s=1.0, short_side=48, stamps=stamps)
     with reading(path, wanted) as frames:

@@ -110,7 +110,8 @@ def brackets() -> None:
 def lie() -> dict[str, Any]:
     """A terabyte of frames, of which none is there."""
     source = {"duration_s": 1.0, "frames": 8, "width": 8, "height": 8}
-    return {"shape": [1 << 20, 1 << 10, 1 << 10, 3], "times": [0.0] * 1000, "source": source}
+    shape = [1 << 20, 1 << 10, 1 << 10, 3]
+    return {"shape": shape, "times": [0.0] * 1000, "source": source, "stamps": None}
 
 
 def overfill(frames: int) -> None:

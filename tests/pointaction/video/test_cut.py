@@ -37,9 +37,9 @@ def test_a_stride_is_within_the_piece(make_video: MakeVideo) -> None:
 
 def test_a_file_that_changes_is_looked_at_anew(make_video: MakeVideo) -> None:
     path = make_video(frames=10)
-    before = glance(path).frames, file_digest(path)
+    before = glance(path).source.frames, file_digest(path)
     make_video(frames=20)  # the same name
-    after = glance(path).frames, file_digest(path)
+    after = glance(path).source.frames, file_digest(path)
     assert (before[0], after[0]) == (10, 20)
     assert before[1] != after[1]
 

@@ -103,6 +103,7 @@ SAID = {
     "shape": [1, 8, 8, 3],
     "times": [0.0],
     "source": {"duration_s": 1.0, "frames": 8, "width": 8, "height": 8},
+    "stamps": {"first_pts": 0, "last_s": 0.9},
 }
 
 
@@ -119,6 +120,8 @@ SAID = {
         {"times": "now"},
         {"source": None},
         {"source": {"duration_s": float("nan"), "frames": 8, "width": 8, "height": 8}},
+        {"stamps": {"first_pts": 0, "last_s": float("inf")}},
+        {"stamps": {"first_pts": "early"}},
     ],
 )
 def test_what_cannot_be_true_of_a_clip_is_not_believed(lie: dict[str, Any]) -> None:
