@@ -5,6 +5,7 @@ configuration, so that a file is enough to open one. Both are checked before any
 """
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -51,8 +52,20 @@ def save_network(network: Configured, path: Path, *, half: bool = True) -> str:
     about = {"network": name_of(type(network)), "config": json.dumps(asdict(network.config))}
     with written_whole(path) as part:
         save_file(state, part, metadata=about)
+        _put_in_order(part)
         part.chmod(0o644)  # safetensors makes it private; weights are to be shared
     return digest(path)
+
+
+def _put_in_order(path: Path) -> None:
+    """safetensors writes metadata in any order; equal networks are to be equal bytes."""
+    with path.open("r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        file.seek(8)
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        file.write(text.ljust(length))  # as safetensors fills it up, too
 
 
 def network_in(path: Path) -> str:

@@ -52,6 +52,12 @@ def test_a_file_is_enough_to_open_it(tmp_path: Path) -> None:
         assert whole.state_dict()[name].equal(value)
 
 
+def test_equal_networks_are_equal_bytes(tmp_path: Path) -> None:
+    """Of safetensors alone they would be in one of two orders."""
+    network = Net(Sizes())
+    assert len({save_network(network, tmp_path / f"{number}") for number in range(12)}) == 1
+
+
 def test_in_half_precision_a_file_has_half_the_weights_bytes(tmp_path: Path) -> None:
     network = Net(Sizes())
     save_network(network, tmp_path / "half.safetensors")
