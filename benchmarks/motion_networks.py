@@ -6,8 +6,9 @@
 
 Each network comes in three: a baseline, one whose convolutions or attention follow motion, and one
 that is also told the motion. All learn from the very same batches, and name the same held-out
-clips, by people and in places that they have not seen. Call again to go on after an interruption.
-Prints tables and files them under `results/`.
+clips, by people and in places that they have not seen. Transformers name them once more with their
+frames shuffled. Call again to go on after an interruption. Prints tables and files them under
+`results/`.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from torch import Tensor
 from benchmarks.ablations import Difference
 from benchmarks.machine import RESULTS
 from pointaction.clip import Clip
-from pointaction.evaluation.metrics import Accuracy, hits
+from pointaction.evaluation.metrics import Accuracy, bootstrap, hits
 from pointaction.evaluation.report import Report, Table
 from pointaction.models.emim import EMIMConfig
 from pointaction.models.trajectorynet import TrajectoryNetConfig
@@ -47,6 +48,7 @@ from pointaction.training.video import (
     told_from_opposites,
     train_video,
 )
+from pointaction.video_networks import VideoNetwork
 
 BASELINES = {
     "separable": "separable",
@@ -56,6 +58,7 @@ BASELINES = {
     "window-attention": "plain-attention",
     "emim": "plain-attention",
 }
+_TRANSFORMERS = [name for name, base in BASELINES.items() if base == "plain-attention"]
 LARGE = 112  # pixels a side of the clips that the networks in their full size are timed on
 _ROUNDS = 15
 
@@ -68,6 +71,19 @@ class Cost:
     memory_mb: float  # by which a process grows at most, the network included
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disorder:
+    """What other answers clips get when their frames are shuffled."""
+
+    other: Tensor  # (n,) whether another label is named
+    moved: Tensor  # (n,) share of the score that goes to other labels
+
+    @classmethod
+    def of(cls, logits: Tensor, after: Tensor) -> "Disorder":
+        moved = (logits.softmax(-1) - after.softmax(-1)).abs().sum(-1) / 2
+        return cls(other=logits.argmax(-1) != after.argmax(-1), moved=moved)
+
+
 def main() -> None:
     wish = _arguments()
     torch.set_num_threads(1)
@@ -77,11 +93,15 @@ def main() -> None:
     ]
     right: dict[str, list[Tensor]] = {name: [] for name in names}
     told: dict[str, list[Tensor]] = {name: [] for name in names}
+    disorder: dict[str, list[Disorder]] = {name: [] for name in names if name in _TRANSFORMERS}
     for seed in range(1, wish.seeds + 1):
         for name in names:
-            logits = learn(name, wish, training, tested, seed=seed)
+            network = learn(name, wish, training, seed=seed)
+            logits = answers(network, tested)
             right[name].append(hits(logits, tested.label))
             told[name].append(told_from_opposites(logits, tested))
+            if name in disorder:
+                disorder[name].append(Disorder.of(logits, answers(network, shuffled(tested))))
     report = Report(
         title="What motion inside a network is worth",
         conditions={
@@ -94,6 +114,7 @@ def main() -> None:
         },
         tables={
             "Top-1, and points above the baseline on the same clips": accuracy(right, told),
+            "Asked again with frames shuffled": after_shuffling(disorder),
             "What it costs": costs(names),
         },
     )
@@ -113,10 +134,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def learn(
-    name: str, wish: argparse.Namespace, training: Reels, tested: Reels, *, seed: int
-) -> Tensor:
-    """The logits (n, C) of a variant once it has learnt."""
+def learn(name: str, wish: argparse.Namespace, training: Reels, *, seed: int) -> VideoNetwork:
+    """A variant that has learnt."""
     run = Run(
         recipe=replace(VIDEO_RECIPES[name](), steps=wish.steps, batch=wish.batch),
         folder=wish.out / f"{name}-seed{seed}",
@@ -125,7 +144,13 @@ def learn(
     )
     with counting(f"{name}, seed {seed}") as progress:
         network, _ = train_video(run, lambda step, told: progress(step, wish.steps), reels=training)
-    return answers(network, tested)
+    return network
+
+
+def shuffled(reels: Reels) -> Reels:
+    """The frames of every clip in an order by chance; their motion as it was: none here sees it."""
+    order = torch.rand(len(reels), FRAMES, generator=torch.Generator().manual_seed(0)).argsort(1)
+    return replace(reels, frames=reels.frames[torch.arange(len(reels))[:, None], order])
 
 
 def accuracy(right: dict[str, list[Tensor]], told: dict[str, list[Tensor]]) -> Table:
@@ -143,6 +168,23 @@ def accuracy(right: dict[str, list[Tensor]], told: dict[str, list[Tensor]]) -> T
         columns=("top-1", "above baseline", "told from the opposite", "above baseline, opposites"),
         rows=rows,
     )
+
+
+def after_shuffling(disorder: dict[str, list[Disorder]]) -> Table:
+    """A row per transformer."""
+    rows = {}
+    for name, seeds in disorder.items():
+        moved = torch.cat([each.moved for each in seeds])
+        rows[name] = (
+            Accuracy.of(torch.cat([each.other for each in seeds])),
+            bootstrap(mean, moved, generator=torch.Generator().manual_seed(0)),
+        )
+    columns = ("another label is named", "share of the score that moves, in the mean")
+    return Table(corner="variant", columns=columns, rows=rows)
+
+
+def mean(values: Tensor) -> float:
+    return float(values.mean())
 
 
 def costs(names: Sequence[str]) -> Table:
