@@ -6,7 +6,8 @@ Takes the steps from the Dockerfiles and compose.yaml themselves: copies what .d
 through, installs it into an environment of its own with the extras of service.Dockerfile, starts
 both Redis with the command of compose.yaml, the API (without torch) and a worker (with the packages
 that this program runs with) by their ENTRYPOINT and CMD, asks their HEALTHCHECKs, classifies a
-clip, and stops them as `docker stop` does. As root on Linux: as the images' user, without a
+clip, and stops them as `docker stop` does; then a worker for data sets and the command that it
+follows clips for, by the words of compose.yaml. As root on Linux: as the images' user, without a
 capability, on a file system that cannot be written to but for /tmp, the data folders and the store.
 """
 
@@ -23,8 +24,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -82,6 +84,7 @@ def main() -> None:
             work = stack.enter_context(_running(worker, "worker", ours, folder))
             _classify(key)
             work.stop()
+            _follow(worker, folder)
         api.stop()
 
 
@@ -165,14 +168,13 @@ def _say_whether_torch(packages: Path) -> None:
 @contextmanager
 def _redis(name: str, folder: Path) -> Iterator[None]:
     """With the command of compose.yaml, which hands the password over by standard input."""
-    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
     data = folder / name
     data.mkdir()
     conf = (ROOT / "docker" / f"redis-{name}.conf").read_text()
     for ours, here in (("dir /data", f"dir {data}"), ("port 6379", f"port {PORTS[name]}")):
         conf = conf.replace(ours, here)
     (data / "redis.conf").write_text(conf)
-    *shell, script = compose["services"][name]["command"]
+    *shell, script = _service(name)["command"]
     script = script.replace("$$", "$").replace("/etc/redis.conf", str(data / "redis.conf"))
     path = f"{redis_server().parent}:{os.environ['PATH']}"
     with (data / "log").open("wb") as log:
@@ -190,6 +192,13 @@ def _redis(name: str, folder: Path) -> Iterator[None]:
         server.terminate()
         server.wait(timeout=30)
         out.print(f"{name}: stopped, exit code {server.returncode}")
+
+
+def _service(name: str) -> dict[str, Any]:
+    """Of compose.yaml."""
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    service: dict[str, Any] = compose["services"][name]
+    return service
 
 
 def _url(name: str) -> str:
@@ -235,15 +244,7 @@ def _running(image: Image, name: str, packages: Path, folder: Path) -> Iterator[
         each.mkdir(exist_ok=True)
         if os.geteuid() == 0:
             os.chown(each, int(image.user), int(image.user))
-    own = {
-        "PATH": f"{packages / 'bin'}:{os.environ['PATH']}",
-        "POINTACTION_DATA_DIR": str(data),
-        "POINTACTION_BROKER_URL": _url("broker"),
-        "POINTACTION_CACHE_URL": _url("cache"),
-        "POINTACTION_BLOB_URL": str(writable / "blobs"),
-        "POINTACTION_PORT": str(PORTS["api"]),
-    }
-    environment = image.environment | own
+    environment = _environment(image, packages, data)
     log = folder / f"{name}.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -264,6 +265,18 @@ def _running(image: Image, name: str, packages: Path, folder: Path) -> Iterator[
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _environment(image: Image, packages: Path, data: Path) -> dict[str, str]:
+    """That of the image, and what compose.yaml tells besides."""
+    return image.environment | {
+        "PATH": f"{packages / 'bin'}:{os.environ['PATH']}",
+        "POINTACTION_DATA_DIR": str(data),
+        "POINTACTION_BROKER_URL": _url("broker"),
+        "POINTACTION_CACHE_URL": _url("cache"),
+        "POINTACTION_BLOB_URL": str(data.parent / "blobs"),
+        "POINTACTION_PORT": str(PORTS["api"]),
+    }
 
 
 def _confined(writable: Path, user: str) -> list[str]:
@@ -300,6 +313,30 @@ def _classify(key: str) -> None:
     out.print(f"POST /classify: {answer.status_code}, {label}")
     if answer.status_code != 200:
         sys.exit(1)
+
+
+def _follow(image: Image, folder: Path) -> None:
+    """A data set of one clip, in a folder that may not be written to."""
+    clips, writable = folder / "clips", folder / "writable"
+    clips.mkdir()
+    shutil.copy(CLIP, clips)
+    packages, name = Path(sys.prefix), "worker-extract"
+    taking = replace(image, command=[*image.command[:1], *_service(name)["command"]])
+    with _running(taking, name, packages, folder) as work:
+        words = [str(clips), "-o", str(writable / name / "store"), "--queue"]
+        done = subprocess.run(
+            [*_confined(writable, image.user), *_service("extract")["entrypoint"], *words],
+            env=_environment(image, packages, writable / name),
+            cwd=writable / name,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_S,
+        )
+        said = " ".join(done.stdout.split()) or done.stderr[-3000:]
+        out.print(f"pointaction extract --queue: {said.rpartition(': ')[2]}")
+        if done.returncode:
+            sys.exit(1)
+        work.stop()
 
 
 def _until(holds: Callable[[], bool], name: str, log: Path) -> None:

@@ -20,7 +20,7 @@ RUN /opt/pointaction/bin/pip install '.[library,store,workers,appearance,s3,tele
 
 FROM python:3.11-slim-bookworm AS worker
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin pointaction \
-    && install -d -o pointaction -g pointaction /data /blobs
+    && install -d -o pointaction -g pointaction /data /blobs /stores
 ENV PATH=/opt/pointaction/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \

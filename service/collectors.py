@@ -3,7 +3,7 @@ and the disk. The same from every web process, but for the disk.
 """
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client.metrics_core import (
@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from workers import jobs, presence, stats
+from workers import jobs, presence, runs, stats
 from workers.jobs import JobStore
 from workers.outbox import Outbox
 from workers.stats import Counter
@@ -32,6 +32,11 @@ _COUNTERS = {
         "cache_lookups",
         "What workers looked for in the cache.",
         ("what", "outcome"),
+    ),
+    Counter.CLIPS: (
+        "clips",
+        "Attempts at clips of data sets that ended: followed, or which kind of failure there was.",
+        ("outcome",),
     ),
     Counter.LOADS: ("loads", "Models, trackers, depths and heads brought to memory.", ("name",)),
 }
@@ -64,10 +69,15 @@ class WorkCollector(Collector):
             ("jobs_running", "Jobs that a worker is at.", redis.zcard(jobs.RUNNING)),
             ("jobs_dead", "Jobs in the dead-letter list.", redis.llen(jobs.DEAD)),
             ("quarantined", "Contents that are refused.", redis.hlen(jobs.QUARANTINE)),
-            ("workers_alive", "Workers heard of lately.", len(presence.alive_workers(redis))),
+            (
+                "workers_alive",
+                "Workers heard of lately that take jobs.",
+                len(presence.alive_for(redis, "jobs")),
+            ),
             ("webhooks_waiting", "Ends of jobs that are to be told.", self.outbox.waiting()),
         ):
             yield _gauge(name, help_text, float(value))
+        yield from _extraction(redis)
         yield self._states()
         for counter, (name, help_text, labels) in _COUNTERS.items():
             yield _counted(name, help_text, labels, stats.read_counter(redis, counter).items())
@@ -77,25 +87,24 @@ class WorkCollector(Collector):
             ("outcome",),
             [((outcome,), count) for outcome, count in self.outbox.counts().items()],
         )
-        yield self._stages(redis)
+        yield _seconds(
+            "stage_seconds",
+            "Time that stages of jobs took that succeeded.",
+            ("stage", "model"),
+            stats.read_stages(redis),
+        )
+        yield _seconds(
+            "clip_seconds",
+            "Time that clips of data sets took that were followed.",
+            ("tracker",),
+            stats.read_clips(redis),
+        )
         yield _gpu_memory(redis)
 
     def _states(self) -> Metric:
         counts = self.store.counts()
         pairs = [((state.value,), counts.get(state.value, 0)) for state in jobs.State]
         return _counted("jobs", "Jobs that have entered a state.", ("state",), pairs)
-
-    def _stages(self, redis: Redis) -> Metric:
-        family = HistogramMetricFamily(
-            "pointaction_stage_seconds",
-            "Time that stages of jobs took that succeeded.",
-            labels=["stage", "model"],
-        )
-        for labels, histogram in stats.read_stages(redis).items():
-            buckets = [(str(bound), float(n)) for bound, n in histogram.buckets.items()]
-            buckets.append(("+Inf", float(histogram.count)))
-            family.add_metric(list(labels), buckets, histogram.sum_s)
-        return family
 
 
 class ServersCollector(Collector):
@@ -139,6 +148,36 @@ class DiskCollector(Collector):
             return
         yield _gauge("disk_free_bytes", "Room in the data folder.", float(disk.free))
         yield _gauge("disk_bytes", "Size of the disk of the data folder.", float(disk.total))
+
+
+def _extraction(redis: Redis) -> Iterator[Metric]:
+    """Clips of data sets, handed out by `pointaction extract --queue`."""
+    found = runs.under_way(redis)
+    for name, help_text, value in (
+        ("extractions", "Commands that hand out clips of data sets.", found.commands),
+        ("clips_waiting", "Clips of data sets that wait for a worker.", found.waiting),
+        ("clips_running", "Clips of data sets that a worker is at.", found.running),
+        (
+            "clip_workers_alive",
+            "Workers heard of lately that take clips of data sets.",
+            len(presence.alive_for(redis, "extract")),
+        ),
+    ):
+        yield _gauge(name, help_text, float(value))
+
+
+def _seconds(
+    name: str,
+    help_text: str,
+    labels: tuple[str, ...],
+    found: Mapping[tuple[str, ...], stats.Histogram],
+) -> Metric:
+    family = HistogramMetricFamily(f"pointaction_{name}", help_text, labels=labels)
+    for values, histogram in found.items():
+        buckets = [(str(bound), float(n)) for bound, n in histogram.buckets.items()]
+        buckets.append(("+Inf", float(histogram.count)))
+        family.add_metric(values, buckets, histogram.sum_s)
+    return family
 
 
 def _gpu_memory(redis: Redis) -> Metric:

@@ -131,13 +131,16 @@ def clock(settings: ServiceSettings) -> Iterator[Finding]:
 
 def workers(settings: ServiceSettings) -> Iterator[Finding]:
     with connect(settings.require("broker_url")) as redis:
-        alive = presence.alive_workers(redis)
+        alive = presence.alive_for(redis, "jobs")
+        following = len(presence.alive_for(redis, "extract"))
     if alive:
-        yield ok("workers", f"{len(alive)} have been heard of lately")
+        clips = f"; {following} take clips of data sets" if following else ""
+        yield ok("workers", f"{len(alive)} that take jobs have been heard of lately{clips}")
     else:
+        clips = f"; {following} take clips of data sets alone" if following else ""
         yield wrong(
             "workers",
-            "none has been heard of lately",
+            f"none that takes jobs has been heard of lately{clips}",
             "start `pointaction worker` with this POINTACTION_BROKER_URL, or see its log",
         )
 

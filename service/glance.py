@@ -27,6 +27,7 @@ class Glance:
             ended[outcome] += count
         asked = self.metrics.asked()
         seen = presence.last_seen(redis, ttl_s=presence.ttl_s(self.settings))
+        at_jobs = set(presence.alive_for(redis, "jobs"))
         return SystemAnswer(
             version=_version(),
             queue=QueueAnswer(
@@ -39,6 +40,7 @@ class Glance:
                     name=name, seen_s_ago=round(ago, 1), loaded=presence.models_of(redis, name)
                 )
                 for name, ago in seen.items()
+                if name in at_jobs
             ],
             cache=CacheAnswer(hits=asked["cached"], misses=asked["queued"]),
             jobs=dict(ended),

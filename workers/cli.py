@@ -2,14 +2,14 @@
 
 import sys
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from workers.jobs import JobStore
-from workers.settings import Settings
+from workers.settings import Settings, Takes
 
 out = Console()
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -17,7 +17,7 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 def worker(
     takes: Annotated[
-        Literal["jobs", "extract", "both"] | None,
+        Takes | None,
         typer.Option(
             help="jobs of the service; clips that `pointaction extract --queue` hands out; or "
             "these where no job waits. Else as POINTACTION_TAKES says."

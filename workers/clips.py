@@ -4,6 +4,7 @@ the two tell each other.
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,11 +17,13 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from pointaction.errors import PointActionError
 from pointaction.extraction.follower import Failure, Followed, How, failure
 from pointaction.extraction.sources import Wanted
-from workers.desk import HOW, TTL_S, WANTED, RunKeys, packed
+from workers.desk import HOW, TTL_S, WANTED, packed
 from workers.logs import logger
 from workers.process import Process
+from workers.runs import RunKeys
 from workers.scripts import NOW
-from workers.tasks import insist
+from workers.stats import Counter
+from workers.tasks import insist, report
 
 log = logger(__name__)
 
@@ -66,16 +69,23 @@ def run_clip(process: Process, run: str, number: int, attempt: int) -> None:
     settings = process.settings
     limit_s = settings.hard_time_limit_s + settings.lease_s
     named = structlog.contextvars.bound_contextvars(run=run, clip=errand.wanted.key)
+    began = time.monotonic()
     with named, errand.kept(limit_s=limit_s):
         try:
             result = _followed(process, errand)
         except PointActionError as error:  # from opening the methods: no clip would do better
             log.error("clips cannot be followed as was asked", error=str(error))
             refused = error
-            insist(lambda: errand.refuse(refused))
-            return
-        filed = insist(lambda: errand.finish(result))
-        log.debug("clip followed" if filed else "tracks dropped: the clip is not ours")
+            if insist(lambda: errand.refuse(refused)):
+                process.tally.count(Counter.CLIPS, refused.kind)
+        else:
+            filed = insist(lambda: errand.finish(result))
+            log.debug("clip followed" if filed else "tracks dropped: the clip is not ours")
+            if filed and isinstance(result, Failure):
+                process.tally.count(Counter.CLIPS, result.kind)
+            elif filed:
+                process.tally.followed(time.monotonic() - began, tracker=errand.how.tracker)
+    report(process)
 
 
 def _followed(process: Process, errand: "Errand") -> Followed | Failure:

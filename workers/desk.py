@@ -7,6 +7,7 @@ Of the broker:
     extract:{run}:leases    zset number -> end of the lease of the worker that is at it
     extract:{run}:ended     stream of the numbers that have ended, with what failed
     extract:of:{digest}     the run that fills these shards of a store: the last that was begun
+    extract:runs            the runs that go on, for whoever watches them
 
 and of the cache, until the command has fetched them:
 
@@ -22,7 +23,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,12 +33,15 @@ from pydantic import TypeAdapter
 from pointaction.errors import InputError
 from pointaction.extraction.follower import Failure, Followed, How
 from pointaction.extraction.sources import Wanted
+from workers import runs, stats
 from workers.errors import QueueDown
 from workers.queue import ClipQueue
 from workers.redis import connect, connect_bytes
+from workers.runs import RunKeys
 from workers.scheduler import Ended, Opened
 from workers.scripts import NOW
 from workers.settings import Settings
+from workers.stats import Counter
 
 TTL_S = 600  # of all that a run has in Redis, since it was last heard of
 _AT_ONCE = 256  # results
@@ -48,47 +52,16 @@ WANTED = TypeAdapter(Wanted)
 FAILURE = TypeAdapter(Failure)
 
 # Whoever is at a clip whose lease has ended has lost it, and may file nothing any more.
-# KEYS: leases, clips.
+# KEYS: leases, clips, counters. ARGV: the counter.
 LOST = f"""{NOW}
 local ended = string.format('%.6f', now)
 local over = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ended, 'LIMIT', 0, 500)
 for _, number in ipairs(over) do
   redis.call('ZREM', KEYS[1], number); redis.call('HDEL', KEYS[2], number)
 end
+if #over > 0 then redis.call('HINCRBY', KEYS[3], ARGV[1], #over) end
 return over
 """
-
-
-@dataclass(frozen=True, slots=True)
-class RunKeys:
-    """Names in Redis of what belongs to a run."""
-
-    run: str
-
-    @property
-    def how(self) -> str:
-        return f"extract:{self.run}"
-
-    @property
-    def clips(self) -> str:
-        return f"extract:{self.run}:clips"
-
-    @property
-    def leases(self) -> str:
-        return f"extract:{self.run}:leases"
-
-    @property
-    def ended(self) -> str:
-        return f"extract:{self.run}:ended"
-
-    @property
-    def all(self) -> tuple[str, str, str, str]:
-        """Those of the broker."""
-        return self.how, self.clips, self.leases, self.ended
-
-    def tracks(self, attempt: str) -> str:
-        """In the cache; `attempt` is NUMBER.ATTEMPT."""
-        return f"extract:{self.run}:{attempt}"
 
 
 class RedisDesk:
@@ -123,12 +96,14 @@ class RedisDesk:
                 for key in self.keys.all[1:]:
                     pipe.expire(key, TTL_S)
                 pipe.execute()
+            runs.tell(self.redis, self.keys.run, ttl_s=TTL_S)
 
     def _take_over(self) -> None:
         """What a command has left that was killed would be followed for nobody."""
         before = cast("str | None", self.redis.getset(self._of, self.keys.run))
         if before:
             self.redis.delete(*RunKeys(before).all)
+            self.redis.zrem(runs.RUNS, before)
 
     def open(self, clips: Sequence[Opened]) -> None:
         told = {str(each.number): f"{each.attempt} {_as_json(each.wanted)}" for each in clips}
@@ -171,7 +146,8 @@ class RedisDesk:
 
     def lost(self) -> list[int]:
         with _reached():
-            over = self._lost(keys=[self.keys.leases, self.keys.clips])
+            keys = [self.keys.leases, self.keys.clips, stats.COUNTERS]
+            over = self._lost(keys=keys, args=[stats.field(Counter.CLIPS, "process-died")])
             return [int(number) for number in cast("list[str]", over)]
 
     def held(self) -> set[int]:
@@ -188,6 +164,7 @@ class RedisDesk:
             if self.redis.get(self._of) == self.keys.run:
                 self.redis.delete(self._of)
             self.redis.delete(*self.keys.all)
+            self.redis.zrem(runs.RUNS, self.keys.run)
         self.redis.close()
         self.cache.close()
 

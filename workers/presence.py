@@ -1,15 +1,21 @@
-"""Which workers are alive, and what they have loaded: heartbeats in the broker's Redis."""
+"""Which workers are alive, what they take and what they have loaded: heartbeats in the broker's
+Redis.
+"""
 
 import json
 import os
 import socket
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from redis import Redis
 
-from workers.settings import Settings
+from workers.settings import Settings, Takes
 
 WORKERS = "workers"  # zset name -> when it counts as gone, by Redis's clock
+
+
+def _takes_key(worker: str) -> str:
+    return f"worker:{worker}:takes"  # as the setting; workers of older releases do not tell
 
 
 def _models_key(worker: str) -> str:
@@ -30,8 +36,10 @@ def ttl_s(settings: Settings) -> float:
     return max(2 * settings.lease_s, 3.0)
 
 
-def beat(redis: Redis, worker: str, *, ttl_s: float) -> None:
-    """Say that `worker` lives, and forget what its dead pool processes had loaded."""
+def beat(redis: Redis, worker: str, *, takes: Takes = "jobs", ttl_s: float) -> None:
+    """Say that `worker` lives and what it takes, and forget what its dead pool processes had
+    loaded.
+    """
     models = cast("dict[str, str]", redis.hgetall(_models_key(worker)))
     dead = [pid for pid in models if not _is_running(int(pid))]
     now = _now(redis)
@@ -40,6 +48,8 @@ def beat(redis: Redis, worker: str, *, ttl_s: float) -> None:
             pipe.hdel(_models_key(worker), *dead)
         pipe.pexpire(_models_key(worker), int(ttl_s * 1000))
         pipe.pexpire(_gpu_key(worker), int(ttl_s * 1000))
+        # It outlives the worker: whoever asks just then would believe that it had taken jobs.
+        pipe.set(_takes_key(worker), takes, px=int(2 * ttl_s * 1000))
         pipe.zadd(WORKERS, {worker: now + ttl_s})
         pipe.zremrangebyscore(WORKERS, "-inf", now)
         pipe.execute()
@@ -80,8 +90,18 @@ def models_of(redis: Redis, worker: str) -> list[str]:
 
 
 def alive_workers(redis: Redis) -> list[str]:
-    """Names of the workers heard of lately."""
+    """Names of the workers heard of lately, whatever they take."""
     return cast("list[str]", redis.zrangebyscore(WORKERS, _now(redis), "+inf"))
+
+
+def alive_for(redis: Redis, what: Literal["jobs", "extract"]) -> list[str]:
+    """Names of the workers heard of lately that take this: jobs, or clips of data sets."""
+    alive = alive_workers(redis)
+    told = (
+        cast("list[str | None]", redis.mget([_takes_key(name) for name in alive])) if alive else []
+    )
+    takes = zip(alive, told, strict=True)
+    return [worker for worker, taken in takes if (taken or "jobs") in (what, "both")]
 
 
 def loaded_models(redis: Redis) -> set[str]:

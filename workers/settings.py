@@ -18,6 +18,8 @@ from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
 from workers.destinations import Destinations
 from workers.webhooks import read_secrets
 
+Takes = Literal["jobs", "extract", "both"]  # what a worker takes; both: clips where no job waits
+
 _KNOWN: dict[str, Mapping[str, object]] = {
     "points": POINTS,
     "tracker": TRACKERS,
@@ -39,9 +41,7 @@ class Settings(BaseSettings):
     extract_queue: str = (
         "extract"  # clips of data sets, handed out by `pointaction extract --queue`
     )
-    takes: Literal["jobs", "extract", "both"] = (
-        "jobs"  # of a worker; both: clips where no job waits
-    )
+    takes: Takes = "jobs"  # of a worker
 
     job_ttl_s: int = 24 * 3600
     result_ttl_s: int = 7 * 24 * 3600

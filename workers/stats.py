@@ -17,6 +17,7 @@ from redis import Redis
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 COUNTERS = "stats:counters"  # hash JSON of [counter, label, ...] -> count
 STAGES = "stats:stage_seconds"  # hash JSON of [stage, model, bucket or "sum"] -> count or seconds
+CLIPS = "stats:clip_seconds"  # the same of [tracker, ...]
 _BEYOND = "inf"  # the bucket of what is slower than all bounds
 
 
@@ -27,11 +28,12 @@ class Counter(StrEnum):
     RETRIES = "retries"  # kind of job
     LOOKUPS = "lookups"  # what was looked for in the cache, "hit" or "miss"
     LOADS = "loads"  # name of a model, tracker, depth or head
+    CLIPS = "clips"  # of data sets: "followed" or the kind of failure, of every attempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """How long a stage took, over all jobs."""
+    """How long a stage took over all jobs, or a tracker over all clips of data sets."""
 
     buckets: dict[float, int]  # upper bound in seconds -> observations at or below it
     count: int
@@ -43,48 +45,67 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: defaultdict[str, int] = defaultdict(int)  # by field of COUNTERS
-        self._took: list[tuple[str, str, float]] = []  # stage, model, seconds
+        self._took: list[tuple[str, tuple[str, ...], float]] = []  # hash, labels, seconds
 
     def count(self, counter: Counter, *labels: str) -> None:
-        self._counts[json.dumps([counter, *labels])] += 1
+        self._counts[field(counter, *labels)] += 1
 
     def looked_up(self, what: str, *, found: bool) -> None:
         """In the cache: an answer, tracks, features."""
         self.count(Counter.LOOKUPS, what, "hit" if found else "miss")
 
     def took(self, stage: str, seconds: float, *, model: str) -> None:
-        self._took.append((stage, model, seconds))
+        self._took.append((STAGES, (stage, model), seconds))
+
+    def followed(self, seconds: float, *, tracker: str) -> None:
+        """A clip of a data set."""
+        self.count(Counter.CLIPS, "followed")
+        self._took.append((CLIPS, (tracker,), seconds))
 
     def write(self, redis: Redis) -> None:
         """Add it all to what is in Redis; RedisError leaves it to be written later."""
         with redis.pipeline(transaction=True) as pipe:
-            for field, count in self._counts.items():
-                pipe.hincrby(COUNTERS, field, count)
-            for stage, model, seconds in self._took:
+            for name, count in self._counts.items():
+                pipe.hincrby(COUNTERS, name, count)
+            for key, labels, seconds in self._took:
                 bucket = next((str(bound) for bound in BUCKETS_S if seconds <= bound), _BEYOND)
-                pipe.hincrby(STAGES, json.dumps([stage, model, bucket]), 1)
-                pipe.hincrbyfloat(STAGES, json.dumps([stage, model, "sum"]), seconds)
+                pipe.hincrby(key, json.dumps([*labels, bucket]), 1)
+                pipe.hincrbyfloat(key, json.dumps([*labels, "sum"]), seconds)
             pipe.execute()
         self._counts.clear()
         self._took.clear()
 
 
+def field(counter: Counter, *labels: str) -> str:
+    """Of COUNTERS."""
+    return json.dumps([counter, *labels])
+
+
 def read_counter(redis: Redis, counter: Counter) -> dict[tuple[str, ...], int]:
     """Values of its labels -> count."""
     found = {}
-    for field, count in cast("dict[str, str]", redis.hgetall(COUNTERS)).items():
-        name, *labels = json.loads(field)
+    for text, count in cast("dict[str, str]", redis.hgetall(COUNTERS)).items():
+        name, *labels = json.loads(text)
         if name == counter:
             found[tuple(labels)] = int(count)
     return dict(sorted(found.items()))
 
 
-def read_stages(redis: Redis) -> dict[tuple[str, str], Histogram]:
+def read_stages(redis: Redis) -> dict[tuple[str, ...], Histogram]:
     """(stage, model) -> its histogram."""
-    series: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for field, value in cast("dict[str, str]", redis.hgetall(STAGES)).items():
-        stage, model, part = json.loads(field)
-        series[stage, model][part] = value
+    return _histograms(redis, STAGES)
+
+
+def read_clips(redis: Redis) -> dict[tuple[str, ...], Histogram]:
+    """(tracker,) -> its histogram, of clips of data sets that were followed."""
+    return _histograms(redis, CLIPS)
+
+
+def _histograms(redis: Redis, key: str) -> dict[tuple[str, ...], Histogram]:
+    series: defaultdict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for text, value in cast("dict[str, str]", redis.hgetall(key)).items():
+        *labels, part = json.loads(text)
+        series[tuple(labels)][part] = value
     return {labels: _histogram(series[labels]) for labels in sorted(series)}
 
 

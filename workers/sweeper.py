@@ -67,7 +67,8 @@ class Sweeper:
 
     def round(self) -> None:
         """One heartbeat and one look around."""
-        presence.beat(self.redis, self.name, ttl_s=presence.ttl_s(self.settings))
+        takes, ttl_s = self.settings.takes, presence.ttl_s(self.settings)
+        presence.beat(self.redis, self.name, takes=takes, ttl_s=ttl_s)
         for job_id in self.jobs.lost():
             self._deliver_again(job_id, "its worker died")
         for job_id in self._without_message():

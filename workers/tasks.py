@@ -72,7 +72,7 @@ def run_job(process: Process, job_id: str, turn: int = 0) -> None:
         return
     if job.attempts > 1:
         process.tally.count(Counter.RETRIES, job.kind)
-        _report(process)  # at once: this attempt may end as the last one did
+        report(process)  # at once: this attempt may end as the last one did
     limit_s = process.settings.hard_time_limit_s + process.settings.lease_s
     about: traces.Attributes = {"pointaction.job": job.id, "pointaction.attempt": job.attempts}
     with (
@@ -85,7 +85,7 @@ def run_job(process: Process, job_id: str, turn: int = 0) -> None:
         log.info("job started", kind=job.kind, attempt=job.attempts)
         traces.past("queue", _waited_s(job))
         _work(process, job, Progress(lease))
-        _report(process)
+        report(process)
     try:
         process.episodes.ended(process.queue, job)
     except (redis.RedisError, QueueDown) as error:  # the sweeper will look after it
@@ -180,7 +180,7 @@ def _count(process: Process, job: Job, outcome: str) -> str:
 def _count_poison(process: Process, job_id: str) -> None:
     if job := process.jobs.get(job_id):
         _count(process, job, "poison")
-        _report(process)
+        report(process)
 
 
 def _model_of(process: Process, job: Job) -> str:
@@ -191,7 +191,7 @@ def _model_of(process: Process, job: Job) -> str:
         return ""
 
 
-def _report(process: Process) -> None:
+def report(process: Process) -> None:
     """Add this process's numbers to those of all; they are not worth a job's outcome."""
     try:
         process.tally.write(process.jobs.redis)

@@ -10,7 +10,7 @@ from service import readiness
 from service.answers import Health
 from service.dependencies import Resources, ResourcesDep
 from service.problems import Refused
-from workers.presence import alive_workers
+from workers.presence import alive_for
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -62,5 +62,7 @@ def _blobs_take_files(resources: Resources) -> None:
 
 
 def _some_worker_lives(resources: Resources) -> None:
-    if not alive_workers(resources.store.redis):
-        raise LookupError("none has been heard of; start one with `pointaction worker`")
+    if not alive_for(resources.store.redis, "jobs"):
+        raise LookupError(
+            "none that takes jobs has been heard of; start one with `pointaction worker`"
+        )

@@ -1,6 +1,5 @@
 """The manifests: against the schemas of Kubernetes, and as one whole."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,9 +11,11 @@ import yaml
 
 from service.access import OPEN_PATHS
 from service.settings import ServiceSettings
+from tests.deploy.words import understood
 from workers.settings import Settings
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
 FOLDER = DEPLOY / "kubernetes"
 _NOT_OF_KUBERNETES = {"Kustomization", "ScaledObject"}
 
@@ -24,7 +25,10 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 
 BASE = [each for path in sorted(FOLDER.glob("*.yaml")) for each in documents(path)]
-ALL = BASE + documents(DEPLOY / "webhooks" / "webhooks.yaml")
+EXTRACT = [
+    each for name in ("worker", "command") for each in documents(DEPLOY / f"extract/{name}.yaml")
+]
+ALL = BASE + EXTRACT + documents(DEPLOY / "webhooks" / "webhooks.yaml")
 
 
 def one(kind: str, name: str) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def pods() -> dict[str, dict[str, Any]]:
     return {
         each["metadata"]["name"]: each["spec"]["template"]["spec"]
         for each in ALL
-        if each["kind"] in {"Deployment", "StatefulSet"}
+        if each["kind"] in {"Deployment", "StatefulSet", "Job"}
     }
 
 
@@ -57,7 +61,8 @@ def test_every_manifest_is_applied() -> None:
 
 
 def test_every_pod_meets_the_restricted_standard() -> None:
-    assert pods().keys() == {"api", "worker", "webhooks", "broker", "cache"}
+    names = {"api", "worker", "worker-extract", "extract", "webhooks", "broker", "cache"}
+    assert pods().keys() == names
     for name, pod in pods().items():
         assert pod["securityContext"]["runAsNonRoot"], name
         assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", name
@@ -69,8 +74,43 @@ def test_every_pod_meets_the_restricted_standard() -> None:
             assert container["resources"]["limits"]["memory"], name
 
 
-def test_a_worker_may_end_its_job_before_it_is_killed() -> None:
-    assert pods()["worker"]["terminationGracePeriodSeconds"] > Settings().hard_time_limit_s
+@pytest.mark.parametrize("name", ["worker", "worker-extract"])
+def test_a_worker_may_end_its_work_before_it_is_killed(name: str) -> None:
+    assert pods()[name]["terminationGracePeriodSeconds"] > Settings().hard_time_limit_s
+
+
+def test_workers_for_data_sets_wait_until_somebody_says_how_many() -> None:
+    assert one("Deployment", "worker-extract")["spec"]["replicas"] == 0
+    (worker,) = pods()["worker-extract"]["containers"]
+    assert understood(worker["args"]) == {"takes": "extract"}
+    (jobs,) = pods()["worker"]["containers"]
+    told, told_too = ({each["name"] for each in c["env"]} for c in (jobs, worker))
+    assert told - told_too == {"POINTACTION_THREADS"}  # every clip is followed by one
+    assert worker["livenessProbe"] == jobs["livenessProbe"]
+
+
+def test_the_command_that_hands_clips_out_is_one_and_goes_on_where_it_was() -> None:
+    job, pod = one("Job", "extract")["spec"], pods()["extract"]
+    (container,) = pod["containers"]
+    told = understood(container["args"])
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    assert told["queue"]
+    assert told["output"].startswith("s3://")
+    assert (mounts[str(told["source"])], mounts[str(told["spool"])]) == ("clips", "spool")
+    (kept,) = [each for each in pod["volumes"] if each["name"] == "spool"]
+    assert one("PersistentVolumeClaim", kept["persistentVolumeClaim"]["claimName"])
+    (rule,) = [each for each in job["podFailurePolicy"]["rules"] if "onExitCodes" in each]
+    assert rule["action"] == "FailJob"  # clips that failed would fail again
+    assert rule["onExitCodes"]["containerName"] == container["name"]
+
+
+@pytest.mark.parametrize("name", ["worker-extract", "extract"])
+def test_clips_lie_at_one_path_for_all_and_nobody_writes_there(name: str) -> None:
+    (container,) = pods()[name]["containers"]
+    mounts = {each["mountPath"]: each for each in container["volumeMounts"]}
+    assert mounts["/clips"]["readOnly"]
+    (volume,) = [each for each in pods()[name]["volumes"] if each["name"] == "clips"]
+    assert volume["persistentVolumeClaim"] == {"claimName": "clips", "readOnly": True}
 
 
 def test_the_probes_of_the_api_need_no_key() -> None:
@@ -109,9 +149,13 @@ def test_what_is_spoken_of_is_there() -> None:
     assert {name for name in told if name.startswith("POINTACTION_")} <= known
 
 
-def test_workers_reach_redis_the_store_and_names_and_take_no_calls() -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("Deployment", "worker"), ("Deployment", "worker-extract"), ("Job", "extract")],
+)
+def test_workers_reach_redis_the_store_and_names_and_take_no_calls(kind: str, name: str) -> None:
     policies = [each["spec"] for each in ALL if each["kind"] == "NetworkPolicy"]
-    labels = one("Deployment", "worker")["spec"]["template"]["metadata"]["labels"]
+    labels = one(kind, name)["spec"]["template"]["metadata"]["labels"]
     (nobody,) = [each for each in policies if not each["podSelector"]]
     assert set(nobody["policyTypes"]) == {"Ingress", "Egress"}
     assert "egress" not in nobody
@@ -134,23 +178,34 @@ def test_workers_are_scaled_by_the_age_of_the_queue() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl here")
-@pytest.mark.parametrize("parts", [[], ["gpu", "webhooks"]], ids=["plain", "with-components"])
+@pytest.mark.parametrize(
+    "parts",
+    [[], ["gpu", "webhooks"], ["extract"], ["extract", "gpu", "webhooks"]],
+    ids=lambda parts: "-".join(parts) or "plain",
+)
 def test_kustomize_puts_them_together(parts: list[str], tmp_path: Path) -> None:
-    kustomization = {
-        "resources": [os.path.relpath(FOLDER, tmp_path.resolve())],
-        "components": [os.path.relpath(DEPLOY / part, tmp_path.resolve()) for part in parts],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    done = subprocess.run(["kubectl", "kustomize", tmp_path], capture_output=True, text=True)
+    for folder in ("deploy", "docker"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    own = tmp_path / "deploy" / "kubernetes" / "kustomization.yaml"
+    named = yaml.safe_dump({"components": [f"../{part}" for part in parts]})
+    own.write_text(own.read_text() + named)
+    done = subprocess.run(["kubectl", "kustomize", own.parent], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = list(yaml.safe_load_all(done.stdout))
     settings = [each for each in made if "redis.conf" in each.get("data", {})]
     assert len(settings) == 2
-    (worker,) = [
-        each["spec"]["template"]["spec"]["containers"][0]
+    workers = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]["containers"][0]
         for each in made
-        if each["kind"] == "Deployment" and each["metadata"]["name"] == "worker"
-    ]
-    assert ("nvidia.com/gpu" in worker["resources"]["limits"]) == ("gpu" in parts)
-    assert ("cuda" in worker["image"]) == ("gpu" in parts)
+        if each["kind"] == "Deployment" and each["metadata"]["name"].startswith("worker")
+    }
+    assert workers.keys() == {"worker", *(["worker-extract"] if "extract" in parts else [])}
+    for worker in workers.values():
+        assert ("nvidia.com/gpu" in worker["resources"]["limits"]) == ("gpu" in parts)
+        assert worker["image"] == f"pointaction-worker{'-cuda' if 'gpu' in parts else ''}:0.1.0"
     assert any(each["metadata"]["name"] == "webhooks" for each in made) == ("webhooks" in parts)
+    kept = [each for each in made if each["kind"] == "PersistentVolumeClaim"]
+    assert [each["metadata"]["namespace"] for each in kept] == ["pointaction"] * (
+        "extract" in parts
+    )
+    assert all(each["kind"] != "Job" for each in made)  # which is begun by hand

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.words import understood
 from workers.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,8 @@ def test_workers_and_redis_have_no_way_out(compose: dict[str, Any]) -> None:
     inward = [name for name, network in compose["networks"].items() if network]
     assert inward == ["back"]
     assert compose["networks"]["back"] == {"internal": True}
-    for name in ("worker", "worker-gpu", "broker", "cache"):
+    names = {"worker", "worker-gpu", "worker-extract", "worker-extract-gpu", "extract"}
+    for name in names | {"broker", "cache"}:
         assert compose["services"][name]["networks"] == ["back"], name
 
 
@@ -70,10 +72,33 @@ def test_every_container_is_asked_for_its_health(compose: dict[str, Any]) -> Non
         assert health, name
 
 
-def test_a_worker_may_end_its_job_before_it_is_killed(compose: dict[str, Any]) -> None:
-    for name in ("worker", "worker-gpu"):
+def test_a_worker_may_end_its_work_before_it_is_killed(compose: dict[str, Any]) -> None:
+    for name in ("worker", "worker-gpu", "worker-extract", "worker-extract-gpu"):
         grace = compose["services"][name]["stop_grace_period"]
         assert int(grace.removesuffix("s")) > Settings().hard_time_limit_s
+
+
+def test_data_sets_are_followed_when_somebody_asks_for_it(compose: dict[str, Any]) -> None:
+    worker, command = compose["services"]["worker-extract"], compose["services"]["extract"]
+    assert worker["profiles"] == ["extract"]  # and so `up` alone starts none
+    assert command["profiles"] == ["by-hand"]
+    gpu = compose["services"]["worker-extract-gpu"]
+    assert (gpu["command"], gpu["volumes"]) == (worker["command"], worker["volumes"])
+    assert gpu["environment"]["POINTACTION_DEVICE"] == "cuda"
+    assert understood(worker["command"]) == {"takes": "extract"}
+    assert command["restart"] == "no"
+    (clips,) = [each for each in worker["volumes"] if "/clips" in each]
+    assert clips in command["volumes"]
+    assert clips.endswith(":/clips:ro")
+    assert not any("/stores" in each for each in worker["volumes"])
+    program, word = command["entrypoint"]
+    assert program == "pointaction"
+    asked = COMPOSE.read_text().partition(" run --rm extract ")[2].splitlines()[0].split()
+    told = understood([word, *asked])
+    assert told["queue"]
+    assert str(told["source"]) == clips.split(":")[-2]
+    assert told["output"].startswith(command["volumes"][-1].split(":")[-1])
+    assert "/stores\n" in text("worker")  # where its user may write, if it is a volume of Docker
 
 
 def test_no_password_is_written_down(compose: dict[str, Any]) -> None:

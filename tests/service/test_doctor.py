@@ -160,8 +160,18 @@ def test_workers_and_old_jobs_and_dead_ones_are_found(
     settings: ServiceSettings, broker: Redis
 ) -> None:
     assert bad(doctor_redis.workers(settings)).level == "wrong"
+    presence.beat(broker, "clips", takes="extract", ttl_s=60)
+    found = bad(doctor_redis.workers(settings))
+    assert (found.level, found.says.partition("; ")[2]) == (
+        "wrong",
+        "1 take clips of data sets alone",
+    )
     presence.beat(broker, "w", ttl_s=60)
-    assert levels(doctor_redis.workers(settings)) == ["ok"]
+    (found,) = doctor_redis.workers(settings)
+    assert (found.level, found.says) == (
+        "ok",
+        "1 that take jobs have been heard of lately; 1 take clips of data sets",
+    )
 
     assert levels(doctor_redis.queue(settings)) == ["ok"]
     eager = JobStore(broker, ttl_s=60, lease_s=0, max_attempts=1)
@@ -264,7 +274,7 @@ def test_the_command_ends_with_1_where_something_is_wrong(broker: Redis) -> None
     assert found["workers"] == {
         "about": "workers",
         "level": "wrong",
-        "says": "none has been heard of lately",
+        "says": "none that takes jobs has been heard of lately",
         "remedy": found["workers"]["remedy"],
     }
     presence.beat(broker, "w", ttl_s=60)

@@ -31,10 +31,19 @@ def test_without_a_worker_nothing_is_ready(client: TestClient) -> None:
 
 
 def test_with_a_worker_all_is_ready(client: TestClient, worker: PlayedWorker) -> None:
-    presence.beat(worker.store.redis, "w", ttl_s=10)
+    presence.beat(worker.store.redis, "w", takes="both", ttl_s=10)
     answer = client.get("/health/ready").json()
     assert answer["status"] == "ready"
     assert set(answer["checks"].values()) == {"ok"}
+
+
+def test_a_worker_for_data_sets_alone_makes_nothing_ready(
+    client: TestClient, worker: PlayedWorker
+) -> None:
+    presence.beat(worker.store.redis, "w", takes="extract", ttl_s=10)
+    document = problem(client.get("/health/ready"))
+    assert document["value"] == ["workers"]
+    assert "none that takes jobs" in document["checks"]["workers"]
 
 
 def test_what_fails_is_named_and_nothing_more(settings: ServiceSettings, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from service.settings import ServiceSettings
 from tests.service.conftest import CLIP
 from tests.service.doubles import PlayedWorker
 from tests.service.requests import send
-from workers import jobs, presence, scripts
+from workers import jobs, presence, runs, scripts
 from workers.jobs import ClassifyParams, Job
+from workers.runs import RunKeys
 from workers.stats import Counter, Tally
 
 
@@ -39,6 +40,7 @@ def test_the_queue_is_counted(client: TestClient, worker: PlayedWorker) -> None:
     worker.gate.clear()
     send(client, clip=CLIP + b"x", headers={"Prefer": "wait=0"})
     presence.beat(worker.store.redis, "w", ttl_s=10)
+    presence.beat(worker.store.redis, "of data sets", takes="extract", ttl_s=10)
     found = samples(client)
     assert found["pointaction_broker_up",] == 1
     assert found["pointaction_queue_depth",] == 1
@@ -57,6 +59,36 @@ def test_stages_are_histograms(client: TestClient, worker: PlayedWorker) -> None
     assert found["pointaction_stage_seconds_bucket", "0.25", "tiny", "track"] == 1
     assert found["pointaction_stage_seconds_bucket", "+Inf", "tiny", "track"] == 2
     assert abs(found["pointaction_stage_seconds_sum", "tiny", "track"] - 0.32) < 1e-9
+
+
+def test_clips_of_data_sets_are_told_of(client: TestClient, worker: PlayedWorker) -> None:
+    redis = worker.store.redis
+    presence.beat(redis, "w", takes="extract", ttl_s=10)
+    for run, ttl_s in (("a", 60), ("b", 60), ("over", -1)):
+        runs.tell(redis, run, ttl_s=ttl_s)
+        redis.hset(RunKeys(run).clips, mapping={"0": "1 {}", "1": "1 {}", "2": "1 {}"})
+    redis.zadd(RunKeys("b").leases, {"1": 0})
+    tally = Tally()
+    for seconds in (0.3, 0.02):
+        tally.followed(seconds, tracker="lucas-kanade")
+    tally.count(Counter.CLIPS, "unsupported-clip")
+    tally.write(redis)
+    found = samples(client)
+    assert found["pointaction_extractions",] == 2
+    assert found["pointaction_clips_waiting",] == 5
+    assert found["pointaction_clips_running",] == 1
+    assert found["pointaction_clip_workers_alive",] == 1
+    assert found["pointaction_workers_alive",] == 0
+    assert found["pointaction_clips_total", "followed"] == 2
+    assert found["pointaction_clips_total", "unsupported-clip"] == 1
+    assert found["pointaction_clip_seconds_bucket", "0.25", "lucas-kanade"] == 1
+    assert found["pointaction_clip_seconds_count", "lucas-kanade"] == 2
+
+
+def test_without_a_data_set_none_of_it_waits(client: TestClient) -> None:
+    found = samples(client)
+    names = ("extractions", "clips_waiting", "clips_running", "clip_workers_alive")
+    assert [found[f"pointaction_{name}",] for name in names] == [0] * 4
 
 
 def test_what_workers_count_is_told(client: TestClient, worker: PlayedWorker) -> None:

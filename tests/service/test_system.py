@@ -18,6 +18,7 @@ def test_the_service_at_a_glance(client: TestClient, worker: PlayedWorker) -> No
     send(client, clip=CLIP + b"x", headers=NO_WAIT)
     presence.beat(redis, "machine:7", ttl_s=presence.ttl_s(worker.settings))
     presence.loaded(redis, "machine:7", models={"tiny", "looming"}, ttl_s=10)
+    presence.beat(redis, "machine:8", takes="extract", ttl_s=10)  # which takes no jobs
     tally = Tally()
     for kind, outcome in (("classify", "succeeded"), ("match", "succeeded"), ("match", "poison")):
         tally.count(Counter.FINISHED, kind, "tiny", outcome)

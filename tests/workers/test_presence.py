@@ -1,12 +1,15 @@
 import os
 import subprocess
 import time
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
 
 from tests.conftest import RedisServers
+from tests.workers.conftest import wait_until
 from workers import presence
+from workers.launch import WorkerProcess
 from workers.redis import connect
 from workers.settings import Settings
 
@@ -24,6 +27,42 @@ def test_a_worker_is_alive_until_it_is_silent_or_signs_off(redis: Redis) -> None
     assert presence.alive_workers(redis) == ["one"]
     presence.leave(redis, "one")
     assert presence.alive_workers(redis) == []
+
+
+def test_who_takes_clips_alone_is_no_worker_for_jobs(redis: Redis) -> None:
+    presence.beat(redis, "jobs", ttl_s=60)
+    presence.beat(redis, "clips", takes="extract", ttl_s=60)
+    presence.beat(redis, "all", takes="both", ttl_s=60)
+    redis.zadd(presence.WORKERS, {"older": redis.time()[0] + 60})  # as releases did that tell less
+    assert sorted(presence.alive_for(redis, "jobs")) == ["all", "jobs", "older"]
+    assert sorted(presence.alive_for(redis, "extract")) == ["all", "clips"]
+    assert len(presence.alive_workers(redis)) == 4
+
+
+def test_what_a_worker_takes_is_known_until_nobody_counts_it(redis: Redis) -> None:
+    presence.beat(redis, "clips", takes="extract", ttl_s=0.05)
+    assert presence.alive_for(redis, "extract") == ["clips"]
+    wait_until(lambda: presence.alive_workers(redis) == [])
+    assert redis.exists("worker:clips:takes")
+    wait_until(lambda: not redis.exists("worker:clips:takes"))
+    presence.beat(redis, "clips", takes="both", ttl_s=60)  # started anew, by the same name
+    presence.leave(redis, "clips")
+    assert presence.alive_for(redis, "jobs") == []
+
+
+@pytest.mark.parametrize(("takes", "jobs", "clips"), [("extract", 0, 1), ("both", 1, 1)])
+def test_a_worker_tells_what_it_takes(
+    redis: Redis,
+    settings: Settings,
+    start_worker: Callable[..., WorkerProcess],
+    takes: str,
+    jobs: int,
+    clips: int,
+) -> None:
+    start_worker(settings.model_copy(update={"takes": takes}))
+    wait_until(lambda: len(presence.alive_workers(redis)) == 1)
+    assert len(presence.alive_for(redis, "jobs")) == jobs
+    assert len(presence.alive_for(redis, "extract")) == clips
 
 
 def test_memory_of_gpus_is_told_as_long_as_the_worker_lives(redis: Redis) -> None:

@@ -43,6 +43,20 @@ def test_a_duration_on_a_bound_is_within_it(redis: Redis) -> None:
     assert stats.read_stages(redis)["lift", "m"].buckets[0.25] == 1
 
 
+def test_clips_of_data_sets_have_seconds_of_their_own(redis: Redis) -> None:
+    for seconds in (0.3, 0.4, 100.0):
+        tally = Tally()
+        tally.took("track", 1.0, model="m")
+        tally.followed(seconds, tracker="lucas-kanade")
+        tally.write(redis)
+    (labels, clips), *others = stats.read_clips(redis).items()
+    assert (labels, others) == (("lucas-kanade",), [])
+    assert (clips.count, clips.buckets[0.25], clips.buckets[0.5]) == (3, 0, 2)
+    assert clips.sum_s == pytest.approx(100.7)
+    assert stats.read_stages(redis)["track", "m"].count == 3
+    assert stats.read_counter(redis, Counter.CLIPS) == {("followed",): 3}
+
+
 def test_counts_add_up_by_their_labels(redis: Redis) -> None:
     for _ in range(2):
         tally = Tally()
