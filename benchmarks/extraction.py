@@ -4,10 +4,12 @@
 
 Real clips and drawn ones of several sizes are extracted by `pointaction extract` in two processes,
 and then again while processes of its tree are killed (SIGKILL) at random moments: the command
-itself, which is then started again, and those that it has started. All files of both stores are
-compared byte by byte. With `--broker` two workers behind a Redis of our own follow the clips, and
-the killed are the command, workers and what these have started. What else is said goes to
-`pointaction extract`, such as `--tracks 64` or `--features looks-tiny`.
+itself, which is then started again, and those that it has started. A moment is a share of the time
+that the undisturbed run took, or of its clips if these are in the store before: over the queue they
+come there late and many at once. All files of both stores are compared byte by byte. With
+`--broker` two workers behind a Redis of our own follow the clips, and the killed are the command,
+workers and what these have started. What else is said goes to `pointaction extract`, such as
+`--tracks 64` or `--features looks-tiny`.
 
 Prints tables and files them under `results/`; exits 1 where the stores are not the same.
 """
@@ -51,7 +53,7 @@ SIZES = ((64, 8, 1.0), (96, 12, 1.5), (128, 16, 2.0), (192, 24, 2.5))  # pixels,
 COMMAND = "command"
 OF_ITS_OWN = ("pool", "forkserver", "zygote", "decoder")
 OF_WORKERS = ("worker", "pool", "zygote", "decoder")
-_LATEST = 0.9  # of the clips: when the store has so many, nobody is killed any more
+_MOMENTS = (0.05, 0.8)  # of the undisturbed run: when somebody is killed
 _END_S = 30.0  # until which the processes of a command that was killed have to end
 _LEASE_S = 4.0  # of a worker
 
@@ -76,8 +78,9 @@ def main() -> None:
         command = [sys.executable, "-m", "pointaction", "extract", str(clips), *words, "-o"]
         alone = run([*command, str(calm)], variables)
         victims = OF_WORKERS if wish.broker else OF_ITS_OWN
-        planned = plan(Random(wish.seed), wish.kills, wish.count, victims)
-        disturbed = run([*command, str(fire)], variables, planned, fire)
+        planned = plan(Random(wish.seed), wish.kills, victims)
+        strikes = Strikes(planned, store=fire, clips=wish.count, seconds=alone.seconds)
+        disturbed = run([*command, str(fire)], variables, strikes)
         found = compare(calm, fire, wish.count)
     whole = found.same and len(disturbed.blows) == wish.kills and not disturbed.left
     by = "workers behind Redis" if wish.broker else "processes"
@@ -152,8 +155,35 @@ def working(folder: Path) -> Iterator[dict[str, str]]:
 class Planned:
     """Somebody to be killed."""
 
-    clips: int  # that the store has by then: a busy machine shifts all else
+    moment: float  # share of the undisturbed run
     victim: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strike:
+    """That it is time to kill somebody."""
+
+    victim: str
+    clips: int  # that the store has
+
+
+@dataclass
+class Strikes:
+    """Who is still to be killed, and when."""
+
+    planned: deque[Planned] = field(default_factory=deque)
+    store: Path = Path()
+    clips: int = 0  # that there are
+    seconds: float = 0.0  # of the undisturbed run
+
+    def due(self, second: float) -> Strike | None:
+        """The next one, if the command has run for so long, or has come so far."""
+        if not self.planned:
+            return None
+        moment, clips = self.planned[0].moment, _clips(self.store)
+        if second < moment * self.seconds and clips < moment * self.clips:
+            return None
+        return Strike(victim=self.planned[0].victim, clips=clips)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,28 +206,23 @@ class Ran:
     left: int = 0  # processes that did not end
 
 
-def plan(
-    chance: Random, kills: int, clips: int, others: Sequence[str] = OF_ITS_OWN
-) -> deque[Planned]:
+def plan(chance: Random, kills: int, others: Sequence[str] = OF_ITS_OWN) -> deque[Planned]:
     """Whom to kill and when: the command twice, one that works for it, the others as it comes."""
     victims = [COMMAND, COMMAND, others[0]][:kills]
     victims += chance.choices([COMMAND, *others], k=kills - len(victims))
     chance.shuffle(victims)
-    moments = sorted(chance.randrange(int(_LATEST * clips)) for _ in victims)
+    moments = sorted(chance.uniform(*_MOMENTS) for _ in victims)
     return deque(
-        Planned(clips=moment, victim=victim)
+        Planned(moment=moment, victim=victim)
         for moment, victim in zip(moments, victims, strict=True)
     )
 
 
 def run(
-    command: Sequence[str],
-    variables: Mapping[str, str],
-    planned: deque[Planned] | None = None,
-    store: Path = Path(),
+    command: Sequence[str], variables: Mapping[str, str], strikes: Strikes | None = None
 ) -> Ran:
     """Run it to its end, and start it again whenever it was killed."""
-    ran, planned = Ran(), planned or deque()
+    ran, strikes = Ran(), strikes or Strikes()
     while True:
         ran.starts += 1
         start, before = time.monotonic(), ran.seconds
@@ -207,8 +232,10 @@ def run(
             while process.poll() is None:
                 ran.seconds = before + time.monotonic() - start
                 tree = descendants(process.pid) or tree
-                if planned and (clips := _clips(store)) >= planned[0].clips:
-                    _strike(process, planned, ran, clips, tree)
+                strike = strikes.due(ran.seconds)
+                if strike and (blow := _struck(process, strike, ran.seconds, tree)):
+                    strikes.planned.popleft()
+                    ran.blows.append(blow)
                 time.sleep(0.05)
         ran.seconds = before + time.monotonic() - start
         ran.left += len(_alive(tree, _END_S))
@@ -216,30 +243,27 @@ def run(
             return ran
 
 
-def _strike(
-    process: "subprocess.Popen[bytes]",
-    planned: deque[Planned],
-    ran: Ran,
-    clips: int,
-    tree: Sequence[int],
-) -> None:
-    """Kill whom the plan names, if it is there by now."""
-    victim, pid = planned[0].victim, process.pid
+def _struck(
+    process: "subprocess.Popen[bytes]", strike: Strike, second: float, tree: Sequence[int]
+) -> Blow | None:
+    """Kill whom it names, if it is there by now."""
+    victim, pid = strike.victim, process.pid
     if victim != COMMAND:
         found = [each for each in descendants(os.getpid()) if _role(each) == victim]
         if not found:
-            return
+            return None
         pid = found[-1]
-    lingered = None
-    with suppress(ProcessLookupError):  # it has ended by itself: another one, then
+    try:
         os.kill(pid, signal.SIGKILL)
-        planned.popleft()
-        if victim == COMMAND:
-            process.wait()
-            start = time.monotonic()
-            _alive(tree, _END_S)
-            lingered = time.monotonic() - start
-        ran.blows.append(Blow(second=ran.seconds, victim=victim, clips=clips, lingered=lingered))
+    except ProcessLookupError:  # it has ended by itself: another one, then
+        return None
+    lingered = None
+    if victim == COMMAND:
+        process.wait()
+        start = time.monotonic()
+        _alive(tree, _END_S)
+        lingered = time.monotonic() - start
+    return Blow(second=second, victim=victim, clips=strike.clips, lingered=lingered)
 
 
 def _role(pid: int) -> str | None:

@@ -35,10 +35,12 @@ from benchmarks.machine import RESULTS, descendants
 from pointaction.evaluation.report import Report, Table
 from pointaction.extraction.extract import Followers, extract, in_processes
 from pointaction.extraction.follower import How
+from pointaction.extraction.order import in_order
 from pointaction.extraction.rate import rating
 from pointaction.extraction.sources import Wanted, read_source
 from pointaction.synthetic.sample import write_sample
 from pointaction.synthetic.vocabulary import LABELS
+from pointaction.trackstore.manifest import MIXED
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import StoreWriter
 from workers.embedded import EmbeddedRedis
@@ -96,7 +98,8 @@ def main() -> None:
 
 
 def some_clips(count: int) -> list[Wanted]:
-    return [
+    """In the order in which a store has them."""
+    clips = [
         Wanted(
             key=f"videos/{number:07d}",
             path=Path(f"/data/videos/{number:07d}.mp4"),
@@ -105,6 +108,7 @@ def some_clips(count: int) -> list[Wanted]:
         )
         for number in range(count)
     ]
+    return in_order(clips, MIXED)
 
 
 @dataclass

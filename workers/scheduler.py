@@ -11,6 +11,7 @@ over.
 Everything here is order and counting: Redis is behind `Desk`, and time is an argument.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -85,6 +86,10 @@ class Desk(Protocol):
         ...
 
 
+class NobodyCame(Exception):
+    """No worker has taken a clip for as long as was to be waited."""
+
+
 @dataclass(slots=True)
 class _Clip:
     """One clip of the window."""
@@ -107,11 +112,14 @@ class Scheduler:
         lease_s: float = 10.0,
         ahead: int = AHEAD,
         room: int = ROOM,
+        patience_s: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """lease_s: after which a worker that is not heard of has lost its clip.
+        ahead: how many clips wait for a worker or are at one; room: bytes of those that are done.
+        patience_s: for the first clip to be taken.
         tell: told in a sentence when the broker is away and back, and when no worker is there.
         """
         self.desk = desk
@@ -119,6 +127,7 @@ class Scheduler:
         self.lease_s = lease_s
         self.ahead = ahead
         self.room = room
+        self.patience_s = patience_s
         self._clock, self._sleep, self._tell = clock, sleep, tell
         self._clips: dict[int, _Clip] = {}  # the window
         self._first = 0  # of the window: which is given back next
@@ -134,7 +143,7 @@ class Scheduler:
 
     def follow(self, missing: Iterable[Wanted]) -> Generator[Followed | Failure, None, None]:
         """What became of each clip, in their order. Raises QueueDown if the broker is away from the
-        beginning; later it is waited for.
+        beginning; later it is waited for. Raises NobodyCame when patience is at an end.
         """
         waiting = enumerate(missing)
         with closing(self.desk):
@@ -206,6 +215,8 @@ class Scheduler:
             self._clips[number].sent = None
             self._unsent.append(number)
         self._tell_if_alone(now)
+        if self._front < 0 and now - self._begun > self.patience_s:
+            raise NobodyCame
 
     def _tell_if_alone(self, now: float) -> None:
         if self._alone and (self._front >= 0 or now - self._begun > 3 * self.lease_s):

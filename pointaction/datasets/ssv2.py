@@ -18,6 +18,7 @@ from typing import Any
 from pointaction.datasets.annotations import TEST, TRAIN, VALIDATION, Annotations, Item, found
 from pointaction.errors import InputError
 
+VIDEOS = "20bn-something-something-v2"  # where the owner's archives put them
 _OLD_PREFIX = "something-something-v2-"
 
 

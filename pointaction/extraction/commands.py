@@ -25,7 +25,7 @@ from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 
 if TYPE_CHECKING:
-    from pointaction.extraction.extract import Followers, OpenFollowers
+    from pointaction.extraction.extract import Estimate, OpenFollowers, Others
     from pointaction.extraction.layout import Found
     from pointaction.video.cut import Cut
 
@@ -101,7 +101,7 @@ def extract(
     """Follow points through every clip of a data set, once. Call again to go on."""
     from pointaction.extraction.extract import estimate as estimated
     from pointaction.extraction.extract import extract as run
-    from pointaction.extraction.extract import failures_of, not_there
+    from pointaction.extraction.extract import failures_of, to_do
     from pointaction.extraction.follower import How
     from pointaction.extraction.layouts import FILES, find_clips, report_missing
     from pointaction.extraction.rate import rating
@@ -120,27 +120,24 @@ def extract(
         models=store,
     )
     part = Share.from_text(share)
-    shards = part.name(shards)
-    wanted = part.take(found.wanted)
-    if (estimate or dry_run) and queue:  # how fast its workers are is not known here
-        missing = len(not_there(wanted, output, how))
-        err.print(f"{missing:,} of {len(wanted):,} clips are not there yet")
-    elif estimate or dry_run:
-        told = estimated(wanted, output, how)
-        err.print(f"{told.clips:,} of {len(wanted):,} clips are not there yet")
-        err.print(
-            f"about {span(told.seconds(processes))} and {told.bytes / 1e6:,.1f} MB: "
-            f"{told.seconds_each:.2f} s and {told.bytes_each / 1e3:.1f} kB a clip"
-        )
+    others = _of_the_queue(output, part.name(shards)) if queue else None
+    if estimate or dry_run:
+        todo = to_do(found.wanted, output, how, share=part)
+        err.print(f"{len(todo.missing):,} of {len(todo.wanted):,} clips are not there yet")
+        if others:
+            _tell_estimate(others.estimate(todo.missing, how), "worker")
+        else:
+            _tell_estimate(estimated(todo.missing, how, processes=processes), "process")
     if dry_run:
         return
     with rating("extract") as progress:
         done = run(
-            wanted,
+            found.wanted,
             output,
             how,
             processes=processes,
-            followers=_of_the_queue(output, shards) if queue else None,
+            followers=others,
+            share=part,
             shards=shards,
             clips_per_shard=per_shard,
             spool=spool,
@@ -156,7 +153,7 @@ def extract(
     if done.failures:
         for failure in done.failures[:_SHOWN]:
             err.print(f"[red]{plain(failure.source)}[/]: {plain(failure.detail)}", soft_wrap=True)
-        told_in = f"{plain(output)}/{failures_of(shards)}"
+        told_in = f"{plain(output)}/{failures_of(part.name(shards))}"
         err.print(f"{len(done.failures):,} clips failed; all are in {told_in}")
         raise typer.Exit(1)
 
@@ -188,7 +185,22 @@ def _tell(name: str, found: "Found") -> None:
         )
 
 
-def _of_the_queue(store: str, shards: str) -> "Followers":
+def _tell_estimate(told: "Estimate", hand: str) -> None:
+    """What clips will take, and of what that depends."""
+    by = f"{told.hands:,} {hand}" + ("es" if hand[-1] == "s" else "s") * (told.hands != 1)
+    if told.clips and told.tried is None:
+        there = f"{by} would take clips, but none did" if told.hands else f"no {hand} takes clips"
+        err.print(f"how long that takes nobody can say: {there}", soft_wrap=True)
+    elif told.tried:
+        each = f"{told.tried.seconds:.2f} s and {told.tried.bytes / 1e3:.1f} kB a clip"
+        err.print(
+            f"about {span(told.seconds or 0)} and {(told.bytes or 0) / 1e6:,.1f} MB: "
+            f"{each}, by {by} with nothing else to do",
+            soft_wrap=True,
+        )
+
+
+def _of_the_queue(store: str, shards: str) -> "Others":
     for point in entry_points(group=_FOLLOWERS, name="queue"):
         try:
             open_followers: OpenFollowers = point.load()

@@ -1,13 +1,13 @@
 """Clips into a store of tracks, by processes of this machine or by whoever else follows them.
 
-Whatever order clips are followed in, they are put into the store in the order of their source, so
+Whatever order clips are followed in, they are put into the store in the one that `order` tells, so
 that it comes out the same however many work at it, and however often they were stopped.
 """
 
 import json
 import multiprocessing
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -19,13 +19,15 @@ from typing import Protocol
 
 from pointaction.count import Count, uncounted
 from pointaction.extraction.follower import Failure, Followed, How, begin, failure, follow
-from pointaction.extraction.share import SHARDS
+from pointaction.extraction.order import in_order
+from pointaction.extraction.share import ALL, SHARDS, Share
 from pointaction.extraction.sources import Wanted
 from pointaction.trackstore.files import Files
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import CLIPS_PER_SHARD, StoreWriter
 
 FAILURES = "failures.jsonl"  # beside the manifest, of the last run
+_TRIED = 3  # clips, for an estimate
 _AHEAD = 4  # clips for each process that are finished or begun before the store has them
 
 
@@ -42,10 +44,18 @@ class Followers(Protocol):
         ...
 
 
+class Others(Followers, Protocol):
+    """Followers that are not of this command, nor perhaps of this machine."""
+
+    def estimate(self, missing: Sequence[Wanted], how: How) -> "Estimate":
+        """As `estimate`, by those who are there now; InputError as when they follow."""
+        ...
+
+
 class OpenFollowers(Protocol):
     """What stands behind an entry point of the group `pointaction.followers`."""
 
-    def __call__(self, store: str, shards: str) -> Followers:
+    def __call__(self, store: str, shards: str) -> Others:
         """Followers for the store at an address, of which shards of that name are to be filled.
 
         Raises InputError where there are none.
@@ -64,19 +74,37 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToDo:
+    """What a command has before it."""
+
+    wanted: Sequence[Wanted]  # the clips of its share, in the order of the store
+    missing: Sequence[Wanted]  # those of them that no finished shard has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a few clips took, by the mean."""
+
+    seconds: float  # of whoever followed one
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What the clips that are missing will take, from a few of them."""
+    """What clips will take."""
 
-    clips: int  # that are missing
-    seconds_each: float  # of one process
-    bytes_each: float
-
-    def seconds(self, processes: int) -> float:
-        return self.clips * self.seconds_each / processes
+    clips: int
+    hands: int  # how many clips are followed at a time, by whoever is there now
+    tried: Tried | None  # None: nobody took one
 
     @property
-    def bytes(self) -> float:
-        return self.clips * self.bytes_each
+    def seconds(self) -> float | None:
+        """Of all clips; None where nobody can say."""
+        return self.clips * self.tried.seconds / self.hands if self.tried else None
+
+    @property
+    def bytes(self) -> float | None:
+        return self.clips * self.tried.bytes if self.tried else None
 
 
 def extract(
@@ -86,21 +114,26 @@ def extract(
     *,
     processes: int = 1,
     followers: Followers | None = None,
+    share: Share = ALL,
     shards: str = SHARDS,
     clips_per_shard: int = CLIPS_PER_SHARD,
     spool: Path | None = None,
     progress: Count = uncounted,
 ) -> Outcome:
-    """Follow the clips that the store does not have. Call again to go on after an interruption.
+    """Follow the clips of a source that the store does not have. Call again to go on after an
+    interruption.
 
     followers: who does it, if not so many processes of this machine.
-    shards: what they are called; whoever fills the store at the same time calls them otherwise.
+    share: of the clips, if others fill the store with the rest; its shards have names of their own.
+    shards: what those of the whole are called; whoever fills the store with another source at the
+        same time calls them otherwise.
 
     A clip that nothing can be made of stops nothing: it is told in the outcome and in a file of the
     store (`failures_of`), and tried again by the next run. Raises InputError where the store was
     made otherwise.
     """
     store = TrackStore.create(url, how.making())
+    wanted, shards = share.take(in_order(wanted, store.making.order)), share.name(shards)
     follow_all = followers or in_processes(processes)
     with StoreWriter(store, name=shards, clips_per_shard=clips_per_shard, spool=spool) as writer:
         missing = [each for each in wanted if each.key not in writer]
@@ -122,29 +155,41 @@ def failures_of(shards: str) -> str:
     return FAILURES if shards == SHARDS else f"{Path(FAILURES).stem}-{shards}.jsonl"
 
 
-def estimate(wanted: Sequence[Wanted], url: str | Path, how: How, *, tried: int = 3) -> Estimate:
-    """What `extract` has before it, measured on a few of the clips from all over the source."""
-    missing = not_there(wanted, url, how)
-    few = missing[:: max(1, len(missing) // tried)][:tried]
-    sizes, spent = [], []
-    with _pool(how, 1) as pool:
-        for each in few[:1] + few:  # the first one is slower than any other
-            start = perf_counter()
-            result = pool.submit(follow, each).result()
-            spent.append(perf_counter() - start)
-            if isinstance(result, Followed):
-                sizes.append(sum(map(len, result.members.values())))
-    return Estimate(
-        clips=len(missing),
-        seconds_each=sum(spent[1:]) / max(1, len(spent) - 1),
-        bytes_each=sum(sizes) / max(1, len(sizes)),
-    )
+def to_do(wanted: Sequence[Wanted], url: str | Path, how: How, *, share: Share = ALL) -> ToDo:
+    """What `extract` has before it. Nothing is written. Raises InputError as it does."""
+    making = how.making()
+    store = TrackStore.find(url, making)
+    mine = share.take(in_order(wanted, store.making.order if store else making.order))
+    known = store.places if store else {}
+    return ToDo(wanted=mine, missing=[each for each in mine if each.key not in known])
 
 
-def not_there(wanted: Sequence[Wanted], url: str | Path, how: How) -> list[Wanted]:
-    """The clips that no finished shard of the store has."""
-    known = TrackStore.create(url, how.making()).places
-    return [each for each in wanted if each.key not in known]
+def estimate(missing: Sequence[Wanted], how: How, *, processes: int = 1) -> Estimate:
+    """What clips will take that many processes of this machine, tried on a few by one of them."""
+    few = few_of(missing)
+    with closing(_followed(few[:1] + few, how, processes=1)) as results:
+        next(results, None)  # slower than any other
+        tried = time_of(results)
+    return Estimate(clips=len(missing), hands=processes, tried=tried)
+
+
+def few_of(clips: Sequence[Wanted]) -> list[Wanted]:
+    """Some from all over them, to try something out."""
+    return list(clips[:: max(1, len(clips) // _TRIED)][:_TRIED])
+
+
+def time_of(results: Iterable[Followed | Failure]) -> Tried | None:
+    """What results take that are made one after another as they are asked for; None without any."""
+    spent, sizes, start = [], [], perf_counter()
+    for result in results:
+        now = perf_counter()
+        spent.append(now - start)
+        start = now
+        if isinstance(result, Followed):
+            sizes.append(sum(map(len, result.members.values())))
+    if not spent:
+        return None
+    return Tried(seconds=sum(spent) / len(spent), bytes=sum(sizes) / max(1, len(sizes)))
 
 
 def in_processes(count: int) -> Followers:

@@ -20,7 +20,7 @@ from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS
-from pointaction.trackstore.manifest import Making
+from pointaction.trackstore.manifest import MIXED, Making
 from pointaction.trackstore.sample import Sample
 from pointaction.video.cut import FRAMES, WHOLE, Cut
 
@@ -47,6 +47,7 @@ class How:
             tracks=self.tracks,
             sampling=_sampling(self.cut),
             backbone=told(self.features, self.models, self.running) if self.features else None,
+            order=MIXED,
         )
 
 

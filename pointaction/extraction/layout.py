@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pointaction.datasets.annotations import TEST, TRAIN, VALIDATION, Annotations, Item
-from pointaction.datasets.layouts import cut_of
+from pointaction.datasets.cuts import cut_of
 from pointaction.errors import InputError
 from pointaction.extraction.sources import Wanted, key_of
 from pointaction.video.cut import WHOLE, Cut

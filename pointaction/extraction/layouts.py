@@ -1,4 +1,5 @@
-"""The published data sets that `pointaction extract` knows, and how papers look at their clips.
+"""The published data sets that `pointaction extract` and `finetune` know by `--layout`, and how
+papers look at their clips.
 
 TrAction tells its sampling in appendix E, of EPIC-Kitchens also in appendix A. It extracts no
 UCF101, HMDB51 and FineGym; Trokens, TRX and STRM spread the frames that they take over the clip.
@@ -12,21 +13,23 @@ from pathlib import Path
 from pointaction.choices import chosen
 from pointaction.datasets.annotations import Annotations
 from pointaction.datasets.cia import read_cia_ssv2
-from pointaction.datasets.epic_kitchens import NOUN_CLASSES
+from pointaction.datasets.cuts import EVERY_FRAME
+from pointaction.datasets.epic_kitchens import NOUN_CLASSES, read_epic_kitchens
 from pointaction.datasets.fewshot_splits import read_benchmark
 from pointaction.datasets.finegym import read_finegym
 from pointaction.datasets.finegym_elements import read_finegym_elements
 from pointaction.datasets.hmdb51 import read_hmdb51
 from pointaction.datasets.iard import read_iard
-from pointaction.datasets.layouts import EVERY_FRAME, SSV2_VIDEOS
-from pointaction.datasets.layouts import LAYOUTS as LEARNED
+from pointaction.datasets.kinetics import read_kinetics
+from pointaction.datasets.ssv2 import VIDEOS as SSV2_VIDEOS
+from pointaction.datasets.ssv2 import read_ssv2
 from pointaction.datasets.trokens_tables import read_trokens_csv, read_trokens_ssv2
 from pointaction.datasets.ucf101 import read_ucf101
 from pointaction.errors import InputError
 from pointaction.extraction.layout import Division, Found, Layout, Listing, look_up
 from pointaction.extraction.sources import Wanted, read_source
 from pointaction.trackstore.files import open_files
-from pointaction.video.cut import WHOLE
+from pointaction.video.cut import WHOLE, Cut
 
 AUTO, FILES = "auto", "files"  # of `--layout`: what is recognised, and what just lies there
 MISSING = "missing.jsonl"  # in the store, of the last run
@@ -167,7 +170,7 @@ def _iard(_: Path, videos: Path) -> Annotations:
 
 
 _SSV2 = Division(
-    read=LEARNED["ssv2"].read,
+    read=read_ssv2,
     listings=tuple(
         Listing((f"{name}.json", f"something-something-v2-{name}.json"), _SSV2_LISTS)
         for name in ("labels", "train", "validation")
@@ -176,14 +179,14 @@ _SSV2 = Division(
     videos=(SSV2_VIDEOS,),
 )
 _KINETICS = Division(
-    read=LEARNED["kinetics"].read,
+    read=read_kinetics,
     listings=(
         Listing(("train.csv", "val.csv", "test.csv"), "k400/annotations of the CVD archive"),
     ),
     lists=(".", "annotations"),
 )
 _EPIC = Division(
-    read=LEARNED["epic-kitchens"].read,
+    read=read_epic_kitchens,
     listings=tuple(
         Listing(names, "in the repository epic-kitchens-100-annotations on GitHub")
         for names in (
@@ -194,7 +197,7 @@ _EPIC = Division(
         )
     ),
     lists=(".", "epic-kitchens-100-annotations", "annotations"),
-    videos=(LEARNED["epic-kitchens"].videos, "."),
+    videos=("EPIC-KITCHENS", "."),
 )
 _CIA = Division(
     read=read_cia_ssv2,
@@ -213,7 +216,7 @@ LAYOUTS = {
         licence="Qualcomm's licence for research",
         commercial="no",
         sampling=_EVERY,
-        cut=LEARNED["ssv2"].cut,
+        cut=EVERY_FRAME,
         divisions={
             "official": _SSV2,
             "ssv2-otam": _few_shot("ssv2-otam", "ssv2_OTAM", SSV2_VIDEOS),
@@ -229,7 +232,7 @@ LAYOUTS = {
         licence="lists: CC BY 4.0; videos: as who uploaded them says",
         commercial="lists yes, videos not cleared",
         sampling="32 frames at a stride of 2, from the middle (TrAction, E)",
-        cut=LEARNED["kinetics"].cut,
+        cut=Cut(stride=2),
         divisions={
             "official": _KINETICS,
             "kinetics-cmn": _few_shot("kinetics-cmn", "kinetics_CMN", "."),
@@ -242,7 +245,7 @@ LAYOUTS = {
         licence="CC BY-NC 4.0",
         commercial="no",
         sampling="32 frames of the segment, at most 20 apart, from the middle (TrAction, A and E)",
-        cut=LEARNED["epic-kitchens"].cut,
+        cut=Cut(stride=20),
         divisions={"official": _EPIC},
         marks=("EPIC_100_train.csv", "epic-kitchens-100-annotations/EPIC_100_train.csv"),
     ),

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pointaction.errors import InputError
+from pointaction.trackstore.manifest import NAME as STORE
 from pointaction.trackstore.sample import check_key
 from pointaction.video.container import SUFFIXES
 from pointaction.video.cut import WHOLE, Cut
@@ -72,7 +73,7 @@ def key_of(name: str, cut: Cut = WHOLE) -> str:
 
 def _read(source: Path) -> Iterator[Wanted]:
     if source.is_dir():
-        tars = sorted(source.rglob("*.tar"))
+        tars = sorted(each for each in source.rglob("*.tar") if not _is_stored(each))
         return _of_tars(tars, source) if tars else _of_folder(source)
     if not source.is_file():
         raise InputError(f"{source} is not there; expected {EXPECTED}", kind="no-such-file")
@@ -84,6 +85,11 @@ def _read(source: Path) -> Iterator[Wanted]:
         case ".jsonl":
             return _of_rows(source, _json_rows(source))
     raise InputError(f"{source} is not one of: {EXPECTED}")
+
+
+def _is_stored(tar: Path) -> bool:
+    """Whether it belongs to a store of tracks, which may lie in the folder that it was made of."""
+    return (tar.parent / STORE).exists()
 
 
 def _of_folder(folder: Path) -> Iterator[Wanted]:

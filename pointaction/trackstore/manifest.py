@@ -9,13 +9,15 @@ from pointaction.errors import InputError
 
 NAME = "manifest.json"
 FORMAT = 1  # of the store: its files, and what is in them but the tracks
+AS_GIVEN, MIXED = "as given", "mixed"  # orders of clips
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """What the tracks depend on, besides the clips. Methods as `methods.Used.to_json` tells them.
 
-    A store takes clips of one making only; `notes` are for people and may differ.
+    A store takes clips of one making only; `notes` are for people and may differ. So may `order`,
+    which no tracks depend on: whoever goes on with a store keeps to the one that it was begun with.
     """
 
     tracker: dict[str, Any]
@@ -26,16 +28,18 @@ class Making:
     # Name, digest, sha256, frames, timeless and licence of what found the features beside the
     # tracks, as `appearance.Backbone` tells them; None: there are none.
     backbone: dict[str, Any] | None = None
+    # In which clips are put into the store, by a name of `extraction.order`.
+    order: str = field(default=AS_GIVEN, compare=False)
     notes: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all but the notes."""
+        """SHA-256 of all but the order and the notes."""
         return hashlib.sha256(_text(self._compared()).encode()).hexdigest()
 
     def _compared(self) -> dict[str, Any]:
         told = asdict(self)
-        del told["notes"]
+        del told["order"], told["notes"]
         return told
 
     def to_bytes(self) -> bytes:

@@ -6,7 +6,7 @@ twice. A lane goes through its clips window by window; within a window they are 
 has to be remembered: going on after an interruption is asking for the next turn.
 
 Clips that lay far apart in the store never share a window. A store whose clips were put in sorted
-by label is shuffled badly; extract clips in a mixed order.
+by label is shuffled badly, which is why `pointaction extract` puts them in mixed.
 """
 
 from dataclasses import dataclass

@@ -58,13 +58,20 @@ class TrackStore:
     @classmethod
     def create(cls, url: str | Path, making: Making) -> "TrackStore":
         """The store at `url`, begun where there is none; InputError for one of another making."""
+        there = cls.find(url, making)
+        if there is None:
+            open_files(url).write(NAME, making.to_bytes())
+        return there or cls(url)
+
+    @classmethod
+    def find(cls, url: str | Path, making: Making) -> "TrackStore | None":
+        """The store at `url`, if one was begun there; InputError for one of another making."""
         files = open_files(url)
         try:
             there = files.read(NAME)
         except FileNotFoundError:
-            files.write(NAME, making.to_bytes())
-        else:
-            Making.from_bytes(there, of=files.url).expect(making, of=files.url)
+            return None
+        Making.from_bytes(there, of=files.url).expect(making, of=files.url)
         return cls(url)
 
     def __len__(self) -> int:

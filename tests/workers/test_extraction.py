@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -16,23 +17,27 @@ from typer.testing import CliRunner
 
 from pointaction.errors import InputError
 from pointaction.extraction import commands
-from pointaction.extraction.extract import extract
+from pointaction.extraction.extract import Estimate, extract
 from pointaction.extraction.follower import Failure, How
+from pointaction.extraction.order import in_order
 from pointaction.extraction.sources import Wanted, read_source
 from pointaction.methods import Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.synthetic.sample import write_sample
+from pointaction.trackstore.manifest import MIXED
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import StoreWriter
 from pointaction.video.cut import Cut
 from tests.pointaction.trackstore.stores import contents
+from tests.s3 import local_s3
 from tests.workers.conftest import Bench, kill, wait_until
 from tests.workers.extracting import followed, open_scripted
 from tests.workers.scripted import ScriptedLibrary
 from workers.clips import Errand, run_clip
-from workers.desk import HOW, WANTED, RedisDesk, packed, unpacked
+from workers.desk import HOW, WANTED, RedisDesk, packed, unpacked, what
 from workers.extraction import by_queue, queue_followers
 from workers.launch import WorkerProcess, environment
+from workers.presence import alive_for, beat
 from workers.process import Process
 from workers.scheduler import Ended, Opened
 
@@ -231,7 +236,7 @@ def test_what_kills_workers_is_a_failure_and_the_store_is_as_if_nothing_had_been
     assert begun(bench).count("deadly") == 3
     ours = contents(store)
     assert ours.pop("failures.jsonl").count(b"\n") == 2
-    good = [each for each in wanted if each.key not in told]
+    good = in_order([each for each in wanted if each.key not in told], MIXED)
     assert ours == written(tmp_path / "whole", good)
     assert not bench.redis.keys("extract:*")
     assert not bench.cache.redis.keys("extract:*")
@@ -315,16 +320,80 @@ def test_the_command_finds_the_queue_by_its_entry_point(
     monkeypatch.setattr(commands, "entry_points", lambda group, name: [point])
     for number in range(5):
         (tmp_path / f"{number}.mp4").touch()
+    whole = in_order(read_source(tmp_path), MIXED)
     app = Typer()
     app.command()(commands.extract)
     start(bench.settings.model_copy(update={"takes": "extract"}))
     words = [str(tmp_path), "-o", str(tmp_path / "store"), "--tracks", "6", "--queue"]
+    wait_until(lambda: bool(alive_for(bench.redis, "extract")))
+    done = CliRunner().invoke(app, [*words, "--share", "2/2", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "store").exists()
+    assert "a clip, by 1 worker with nothing else to do" in done.output.replace("\n", "")
     done = CliRunner().invoke(app, [*words, "--share", "2/2"])
     assert done.exit_code == 0, done.output
     assert "2 of 2 clips are not there yet" in done.output
     assert "2 of 2 clips, 2 of them new" in done.output.replace("\n", "")
-    assert [entry.key for entry in TrackStore(tmp_path / "store")] == ["1", "3"]
+    keys = [entry.key for entry in TrackStore(tmp_path / "store")]
+    assert keys == [each.key for each in whole[1::2]]
     assert (tmp_path / "store" / "shards" / "shard-2-of-2-00000.tar").exists()
+
+
+def test_what_clips_will_take_is_told_by_the_workers_that_take_some(
+    bench: Bench, start: Callable[..., WorkerProcess]
+) -> None:
+    wanted = [clip(f"fine-{number}") for number in range(9)]
+    others = queue_followers(bench.settings, "store", "shard", patience_s=1.0)
+    assert others.estimate(wanted, HOW_) == Estimate(clips=9, hands=0, tried=None)
+    beat(bench.redis, "elsewhere:1", takes="extract", ttl_s=60)  # which says so and takes none
+    assert others.estimate(wanted, HOW_) == Estimate(clips=9, hands=1, tried=None)
+    start(bench.settings.model_copy(update={"takes": "extract"}))
+    wait_until(lambda: len(alive_for(bench.redis, "extract")) == 2)
+    going_on = RedisDesk(bench.settings, HOW_, of=what("store", "shard"))
+    going_on.keep()
+    told = others.estimate(wanted, HOW_)
+    going_on.keep()  # nobody has taken its place
+    going_on.close()
+    assert told.tried is not None
+    assert (told.clips, told.hands, told.seconds) == (9, 2, 9 * told.tried.seconds / 2)
+    size = len(b"".join(followed(wanted[0]).members.values()))
+    assert abs(told.tried.bytes / size - 1) < 0.1
+    assert set(begun(bench)) == {"fine-0", "fine-3", "fine-6"}
+    assert others.estimate([], HOW_) == Estimate(clips=0, hands=2, tried=None)
+    assert not bench.cache.redis.keys("extract:*")
+
+
+def test_a_store_in_a_bucket_is_filled_though_a_worker_is_killed_at_work(
+    bench: Bench, start: Callable[..., WorkerProcess], tmp_path: Path
+) -> None:
+    settings = bench.settings.model_copy(update={"takes": "extract"})
+    wanted = [clip("held"), *(clip(f"fine-{number}") for number in range(9))]
+
+    def kill_who_holds(worker: WorkerProcess) -> None:
+        wait_until(lambda: "held" in begun(bench))
+        start(settings)
+        wait_until(lambda: len(begun(bench)) == len(wanted))  # the other one has all others
+        kill(worker)
+        bench.go()
+
+    with local_s3("extracted") as bucket, ThreadPoolExecutor(1) as meanwhile:
+        killed = meanwhile.submit(kill_who_holds, start(settings))
+        outcome = extract(
+            wanted,
+            bucket,
+            HOW_,
+            followers=queue_followers(settings, bucket, "shard"),
+            clips_per_shard=4,
+            spool=tmp_path / "spool",
+        )
+        killed.result()
+        store = TrackStore(bucket)
+        assert (outcome.added, outcome.failures) == (10, [])
+        written(tmp_path / "whole", in_order(wanted, MIXED))
+        assert store.shards == TrackStore(tmp_path / "whole").shards
+        assert [store.faults(number, decoding=True) for number in range(3)] == [[], [], []]
+    assert begun(bench).count("held") == 2
+    assert [path.suffix for path in (tmp_path / "spool").rglob("*") if path.is_file()] == [".lock"]
 
 
 def test_without_a_broker_the_command_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

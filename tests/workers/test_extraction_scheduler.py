@@ -11,7 +11,7 @@ from pointaction.errors import InputError
 from pointaction.extraction.follower import Failure, Followed
 from pointaction.extraction.sources import Wanted
 from workers.errors import QueueDown
-from workers.scheduler import Opened, Scheduler
+from workers.scheduler import NobodyCame, Opened, Scheduler
 
 
 def clips(count: int) -> list[Wanted]:
@@ -141,6 +141,19 @@ def test_who_waits_for_nobody_is_told_so_once() -> None:
     assert [each.key for each in scheduler.follow(clips(3))] == keys(3)
     assert len(told) == 1
     assert "pointaction worker --takes extract" in told[0]
+
+
+def test_who_only_tries_waits_for_nobody_longer_than_that() -> None:
+    farm = Farm(0)
+    scheduler = Scheduler(farm, patience_s=7.0, clock=farm.clock, sleep=farm.sleep)
+    with pytest.raises(NobodyCame):
+        next(scheduler.follow(clips(3)))
+    assert 7.0 < farm.now < 10.0
+    assert farm.closed
+    farm = Farm(1)
+    scheduler = Scheduler(farm, patience_s=7.0, clock=farm.clock, sleep=farm.sleep)
+    assert [each.key for each in scheduler.follow(clips(30))] == keys(30)
+    assert farm.now > 7.0
 
 
 def test_another_command_ends_this_one() -> None:

@@ -116,6 +116,16 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, name: str, text: str, why:
         read_source(tmp_path / name)
 
 
+def test_a_store_may_lie_in_the_folder_that_it_is_made_of(tmp_path: Path) -> None:
+    """Its shards are tar files, and no clips."""
+    (tmp_path / "one.mp4").touch()
+    (tmp_path / "store").mkdir()
+    archive(tmp_path / "store" / "shard-000000.tar", {"two.mp4": b"in it"})
+    assert [each.key for each in read_source(tmp_path)] == ["store/shard-000000/two"]
+    (tmp_path / "store" / "manifest.json").touch()
+    assert [each.key for each in read_source(tmp_path)] == ["one"]
+
+
 def test_what_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not there; expected a folder"):
         read_source(tmp_path / "nowhere")

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from pointaction.errors import InputError
-from pointaction.trackstore.manifest import Making
+from pointaction.trackstore.manifest import AS_GIVEN, MIXED, Making
 from tests.pointaction.trackstore.stores import MAKING
 
 
@@ -17,6 +17,16 @@ def test_notes_make_no_other_tracks() -> None:
     assert noted.digest == MAKING.digest
     noted.expect(MAKING, of="store")
     assert Making.from_bytes(noted.to_bytes(), of="store").notes == {"source": "clips"}
+
+
+def test_an_order_makes_no_other_tracks_and_is_remembered() -> None:
+    mixed = replace(MAKING, order=MIXED)
+    assert mixed.digest == MAKING.digest
+    mixed.expect(MAKING, of="store")
+    assert Making.from_bytes(mixed.to_bytes(), of="store").order == MIXED
+    told = json.loads(mixed.to_bytes())
+    del told["order"]  # as releases wrote it that kept to the source
+    assert Making.from_bytes(json.dumps(told).encode(), of="store").order == AS_GIVEN
 
 
 def test_another_making_is_refused_with_all_that_differs() -> None:
