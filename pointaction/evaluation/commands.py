@@ -392,12 +392,12 @@ def cia(
 ) -> None:
     """Frozen encoders on Chirality in Action, SSv2: a linear probe per group. TrAction, 2(b)."""
     from pointaction.datasets.cia import read_cia_ssv2
-    from pointaction.datasets.layouts import SSV2_VIDEOS
+    from pointaction.datasets.ssv2 import VIDEOS
     from pointaction.evaluation.chiral_groups import probe_groups, tables
     from pointaction.evaluation.embedded import embed_items
     from pointaction.evaluation.report import Report
 
-    listed = read_cia_ssv2(root, videos or root / SSV2_VIDEOS)
+    listed = read_cia_ssv2(root, videos or root / VIDEOS)
     encoders = _encoders(store, model, weights, builder, seed if untrained else None)
     with counting("follow") as progress:
         seen = embed_items(

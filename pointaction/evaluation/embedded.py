@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pointaction.count import Count
 from pointaction.datasets.annotations import Item
-from pointaction.datasets.layouts import EVERY_FRAME, cut_of
+from pointaction.datasets.cuts import EVERY_FRAME, cut_of
 from pointaction.errors import InputError, PointActionError
 from pointaction.evaluation.followed import follow_file
 from pointaction.models.traction import TrackEncoder

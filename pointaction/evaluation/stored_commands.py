@@ -71,7 +71,7 @@ def accuracy(
     network, ask, looking = _opened(weights, find(variant, small), len(labels))
     other = TrackStore(looks) if looks else None
     network.to(torch.device(device))
-    among = other.places if other else None
+    among = other.places if other is not None else None
     kept = divide_store(TrackStore(clips), share=share, among=among).kept
     if not len(kept):
         raise InputError(
@@ -109,10 +109,8 @@ def neighbours(
     from pointaction.evaluation.neighbours import evaluate_neighbours
     from pointaction.evaluation.stored import as_items, mean_of_tracks
     from pointaction.evaluation.stored import share as as_figure
-    from pointaction.trackstore.part import Part
-    from pointaction.trackstore.store import TrackStore
 
-    part = Part.of(TrackStore(clips))
+    part = _all_of(clips)
     items = as_items(part)
     if weights is None:
         features = _looks(part)
@@ -145,10 +143,8 @@ def groups(
     from pointaction.evaluation.chiral_groups import probe_groups
     from pointaction.evaluation.metrics import bootstrap
     from pointaction.evaluation.stored import chiral_items, embedding, mean
-    from pointaction.trackstore.part import Part
-    from pointaction.trackstore.store import TrackStore
 
-    part = Part.of(TrackStore(clips))
+    part = _all_of(clips)
     encoder = _encoder(weights, find(variant, small), device)
     rows, items = chiral_items(part)
     features = _asked(part, embedding(encoder), encoder, workers)[torch.tensor(rows)]
@@ -214,6 +210,16 @@ def episodes(
             )
         found[f"{count}-shot"] = over_episodes(outcome, asked)
     _tell(found, figures)
+
+
+def _all_of(url: str) -> "Part":
+    from pointaction.trackstore.part import Part
+    from pointaction.trackstore.store import TrackStore
+
+    part = Part.of(TrackStore(url))
+    if not len(part):
+        raise InputError(f"{url} has no clips; if some failed, its failures.jsonl says why")
+    return part
 
 
 def find(name: str, small: bool) -> "Variant":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pointaction.choices import chosen
+from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
 from pointaction.terminal import err, out, plain
@@ -80,6 +81,7 @@ def reproduce(
             out.print(plain(command(words)), soft_wrap=True, highlight=False)
         return
     needs.expect(recipe, sets, needed, unknown, data, accepted=accept)
+    _expect_device(device)
 
     def told(number: int, words: Sequence[str], before: bool) -> None:
         what = plain(shlex.join(words))
@@ -92,6 +94,19 @@ def reproduce(
 
     carry_out(steps, folder, in_this_process, told)
     _compare(recipe, folder, tiny=tiny)
+
+
+def _expect_device(name: str) -> None:
+    """InputError for one that is not here, before hours of what does not need it."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"--device {name} cannot be used here; give cpu, or cuda where there is a card and a "
+            "torch that was built for it"
+        ) from error
 
 
 def _list() -> None:

@@ -41,7 +41,9 @@ def carry_out(steps: Sequence[Sequence[str]], out: Path, call: Call, told: Told)
                 continue
             began = time.monotonic()
             status = call(words)
-            if status and not (words[0] == "extract" and status == _CLIPS_FAILED):
+            if words[0] == "extract" and status == _CLIPS_FAILED:
+                continue  # without them, and the next call tries them again
+            if status:
                 raise InputError(f"step {number} failed: {command(words)}", value=status)
             _mark(marker, words, time.monotonic() - began)
 
@@ -86,8 +88,12 @@ def _mark(marker: Path, words: Sequence[str], seconds: float) -> None:
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Two recipes at once would make the same store twice."""
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "reproduce.lock").open("w") as file:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / "reproduce.lock").open("w")
+    except OSError as error:
+        raise InputError(f"{out} cannot be written to: {error.strerror}; choose --out") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

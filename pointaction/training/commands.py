@@ -132,7 +132,7 @@ def pretrain(
         "device": device,
         "start": start,
     }
-    stores = [store for source in sources or [] if (store := find_store(source))]
+    stores = [store for each in sources or [] if (store := find_store(each)) is not None]
     if stores and len(stores) == len(sources or []):
         from pointaction.training.store_commands import pretrain_on
 
@@ -203,13 +203,13 @@ def finetune(
     source: Annotated[
         str,
         typer.Argument(
-            help="Folder with one folder of clips per label, a CSV, a data set's lists, or a "
+            help="Folder with one folder of clips per label, a CSV, a published data set, or a "
             "store of tracks."
         ),
     ],
     layout: Annotated[
-        str, typer.Option(help="folder, csv, ssv2, kinetics or epic-kitchens.")
-    ] = "folder",
+        str, typer.Option(help="As of `extract`: ssv2 or others, files, or what auto recognises.")
+    ] = "auto",
     videos: Annotated[
         Path | None, typer.Option(help="Of the data set, unless they lie as its owner lays them.")
     ] = None,
@@ -272,11 +272,15 @@ def finetune(
     middle: Annotated[
         bool, typer.Option("--middle", help="With stores: look at the middle frame alone.")
     ] = False,
+    unlisted: Annotated[
+        bool,
+        typer.Option("--no-register", help="With stores: leave the weights in the run's folder."),
+    ] = False,
 ) -> None:
     """Teach a model your own clips and serve it. Call again to go on after an interruption."""
     import torch
 
-    from pointaction.datasets.layouts import LAYOUTS
+    from pointaction.extraction.layouts import AUTO, FILES
     from pointaction.training.division import find_store
     from pointaction.training.finetune import Wish
     from pointaction.training.finetune import finetune as learn
@@ -289,11 +293,12 @@ def finetune(
     called = name or name_of(source)
     run_folder = folder / f"finetune-{called}-seed{seed}"
     if (stored := find_store(source)) is not None:
+        from pointaction.trackstore.store import TrackStore
         from pointaction.training.finetune_store import StoreWish
         from pointaction.training.recipes import PRECISIONS, Settings
         from pointaction.training.store_commands import finetune_on
 
-        if layout != "folder" or videos or validation or features:
+        if layout not in (AUTO, FILES) or videos or validation or features:
             raise InputError(
                 "a store has tracks, splits and features of its own; leave --layout, --videos, "
                 "--val and --features out"
@@ -303,9 +308,10 @@ def finetune(
             clips=stored,
             models=store,
             name=called,
-            start=start or (None if kind else DEFAULT_START),
+            start=start or (None if kind or fuse else DEFAULT_START),
             variant=kind,
-            looks=find_store(looks) if looks else None,
+            unlisted=unlisted,
+            looks=TrackStore(looks) if looks else None,
             folder=run_folder,
             share=share,
             settings=Settings(
@@ -328,9 +334,11 @@ def finetune(
         )
         finetune_on(wanted, probe=probe, fuse=fuse, probe_weights=probe_weights, middle=middle)
         return
+    if unlisted:
+        raise InputError(f"--no-register is for stores of tracks, and {source} is none")
     wish = Wish(
         source=Path(source),
-        layout=chosen(layout, {"folder": None, "csv": None} | dict.fromkeys(LAYOUTS, layout)),
+        layout=_layout(Path(source), layout, videos),
         videos=videos,
         store=store,
         name=called,
@@ -377,6 +385,21 @@ def name_of(source: str) -> str:
     """What a run is called after a file, a folder or an address."""
     stem = Path(source.rstrip("/")).stem.lower()
     return re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_")
+
+
+def _layout(source: Path, wanted: str, videos: Path | None) -> str | None:
+    """The data set that a source is read as, which is told; None: a source as it lies."""
+    from pointaction.extraction.layouts import AUTO, FILES, LAYOUTS, recognise
+
+    known = {FILES: None} | {name: name for name in LAYOUTS}
+    name = recognise(source) if wanted == AUTO else chosen(wanted, known)
+    if name:
+        found = LAYOUTS[name]
+        err.print(f"{found.title} (--layout {name}): {found.sampling}", soft_wrap=True)
+        err.print(f"licence: {found.licence}; commercial use: {found.commercial}", soft_wrap=True)
+    elif videos:
+        raise InputError(f"--videos needs --layout: {' or '.join(LAYOUTS)}; {source} told none")
+    return name
 
 
 def find_variant(name: str | None, *, small: bool) -> "Variant | None":

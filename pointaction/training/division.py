@@ -82,8 +82,14 @@ def divide_store(
 
 
 def to_pretrain(store: TrackStore) -> Part:
-    """The clips that need no name to be learned from: all but those of another split than train."""
-    return Part.of(store, lambda entry: str(entry.about.get("split") or "") in _TAUGHT)
+    """The clips that need no name to be learned from: all but those of another split than train.
+
+    InputError where there is none.
+    """
+    part = Part.of(store, lambda entry: str(entry.about.get("split") or "") in _TAUGHT)
+    if not len(part):
+        raise InputError(f"{store.url} has {len(store)} clips, and none of them to learn from")
+    return part
 
 
 def split_of(store: TrackStore, split: str) -> Part:
@@ -93,7 +99,7 @@ def split_of(store: TrackStore, split: str) -> Part:
     if not len(part):
         there = sorted({str(entry.about.get("split")) for entry in store})
         raise InputError(
-            f"{store.url} has no clip of the split {split!r}; it has {', '.join(there)}",
+            f"{store.url} has no clip of the split {split!r}; it has {', '.join(there) or 'none'}",
             value=split,
         )
     return part

@@ -52,13 +52,24 @@ class Start:
     licence: str
     commercial_use: bool
 
+    @classmethod
+    def unknown(cls, path: Path, builder: str) -> "Start":
+        """A file of weights that no catalogue tells of."""
+        return cls(
+            name=path.name,
+            weights=path,
+            builder=builder,
+            licence="LicenseRef-unknown",
+            commercial_use=False,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """What a user asks for."""
 
-    source: Path  # folder/<label>/ or a CSV; with `layout`, the folder of a data set's lists
-    layout: str | None = None  # of datasets.layouts
+    source: Path  # folder/<label>/ or a CSV; with `layout`, the folder of a data set
+    layout: str | None = None  # of extraction.layouts
     videos: Path | None = None  # of that data set, where they are not where its owner puts them
     store: Path
     name: str  # of the new model
@@ -228,13 +239,7 @@ def find_start(store: Path, start: str) -> Start:
         )
     if not path.is_file():
         raise InputError(f"{path} is not there; --from is a model of the store or a weights file")
-    return Start(
-        name=path.name,
-        weights=path,
-        builder=_builder(path),
-        licence="LicenseRef-unknown",
-        commercial_use=False,
-    )
+    return Start.unknown(path, _builder(path))
 
 
 def validated(
@@ -270,9 +275,12 @@ def labelled_clips(wish: Wish) -> tuple[list[LabelledClip], int]:
     """What to learn from and what to keep, and how many clips of a data set are not there."""
     if wish.layout is not None:
         if wish.validation is not None:
-            raise InputError(f"{wish.layout} has validation clips of its own; leave --val out")
+            raise InputError(
+                f"{wish.layout} says itself which clips are kept for validation; leave --val out, "
+                "or take the folder as it lies with --layout files"
+            )
         found = read_official(wish.layout, wish.source, wish.videos)
-        return found.clips, found.listed - len(found.clips)
+        return divide(found.clips, share=wish.share), found.absent
     if wish.validation is None:
         return divide(read_clips(wish.source), share=wish.share), 0
     taught = [replace(clip, validation=False) for clip in read_clips(wish.source)]

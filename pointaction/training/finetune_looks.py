@@ -7,20 +7,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from pointaction.appearance.backbone import Backbone
 from pointaction.appearance.cache import FeatureCache
-from pointaction.appearance.installed import find_backbone
 from pointaction.appearance.stored import open_stored
 from pointaction.errors import InputError
 from pointaction.evaluation.metrics import Accuracy
 from pointaction.fused import FusedRecogniser, ProbeRecogniser
-from pointaction.models.catalog import CLASSIFICATION, Entry, Looks
-from pointaction.models.files import Configured, name_of, save_network
+from pointaction.models.catalog import Entry, Looks
+from pointaction.models.files import Configured, save_network
 from pointaction.models.fusion import LateFusion
 from pointaction.models.probe import AttentiveProbe
 from pointaction.models.traction import TrackEncoder
@@ -43,6 +41,7 @@ from pointaction.training.finetune import (
     unfinished,
 )
 from pointaction.training.looked_clips import LookedClips, decode_whole, look_at_clips
+from pointaction.training.looks_entry import looks_entry
 from pointaction.training.probing import (
     LINEAR,
     Schedule,
@@ -213,29 +212,18 @@ def _entry(
     start: Start | None,
 ) -> Entry:
     """What the catalogue will say, but for the digest; `start` is that of the motion branch."""
-    of = find_backbone(wish.store, backbone)
-    licences = dict.fromkeys([*([start.licence] if start else []), of.licence])
-    told: dict[str, Any] = {"pixels": f"{looks.frames} frames through {backbone}"}
+    moves = {}
     if isinstance(network, LateFusion):
-        told |= motion_inputs(wish.tracks, network.config.motion.frames)
-    place = f"{wish.name}/{version}"
-    both = f"{start.name} fine-tuned, fused with a" if start else "a"
-    return Entry(
-        name=wish.name,
-        version=version,
-        task=CLASSIFICATION,
-        builder=name_of(type(network)),
-        file=f"{place}/weights.safetensors",
-        sha256="",
-        licence=" AND ".join(licences),
-        commercial_use=of.commercial_use and (start is None or start.commercial_use),
-        source=f"{both} probe on {backbone}, trained on clips of {len(labels)} labels: "
-        f"pointaction finetune {'--fuse' if start else '--probe'} {backbone}",
-        parameters=sum(value.numel() for value in network.parameters()),
-        labels=tuple(labels),
-        inputs=told,
-        card=f"{place}/README.md",
-        backbone=Looks(name=backbone, sha256=looks.sha256, frames=looks.frames),
+        moves = motion_inputs(wish.tracks, network.config.motion.frames)
+    return looks_entry(
+        wish.store,
+        wish.name,
+        version,
+        network,
+        Looks(name=backbone, sha256=looks.sha256, frames=looks.frames),
+        labels=labels,
+        motion=replace(start, name=f"{start.name} fine-tuned") if start else None,
+        moves=moves,
     )
 
 

@@ -7,6 +7,7 @@ validation. Under torchrun the processes share the clips, and the first one does
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -50,6 +51,7 @@ class StoreWish:
     name: str  # of the new model
     start: str | None  # a model of the store, or a file of weights; None: with a variant, nothing
     variant: Variant | None = None  # to measure; what comes of it is not registered
+    unlisted: bool = False  # neither is what comes of this
     looks: TrackStore | None = None  # with --fuse: where the features of the same clips are
     folder: Path  # of the run
     share: float = 0.2  # of each label's clips that are kept, where the store does not say which
@@ -61,11 +63,16 @@ class StoreWish:
     workers: int = 1
     pace: Pace = field(default_factory=Pace)
 
+    def version(self) -> str | None:
+        """That of the model to be registered, by one process; as `prepare_store`. None: of none."""
+        if self.variant is not None or self.unlisted or not is_first():
+            return None
+        return prepare_store(self.models, self.name, replace=self.replace)
+
 
 def finetune_store(wish: StoreWish, watcher: Watcher) -> Finetuned:
     """Train, validate, and register what is no variant. Call again to go on."""
-    serve = wish.variant is None and is_first()
-    version = prepare_store(wish.models, wish.name, replace=wish.replace) if serve else ""
+    version = wish.version()
     division = divide_store(wish.clips, share=wish.share)
     start = find_start(wish.models, wish.start or "") if wish.variant is None else None
     run = _run(wish, division, start)
@@ -142,15 +149,14 @@ def _finished(
     model: TrAction,
     division: Division,
     start: Start | None,
-    version: str,
+    version: str | None,
 ) -> Finetuned:
     last, best = read_validation(run.folder)
     weights = run.folder / "weights.safetensors"
     sha256 = export_weights(model, weights)
     (run.folder / "labels.txt").write_text("\n".join(division.labels) + "\n", encoding="utf-8")
     entry = None
-    if start is not None:
-        depth = wish.clips.making.depth or {}
+    if start is not None and version is not None:
         entry = motion_entry(
             wish.name,
             version,
@@ -158,12 +164,14 @@ def _finished(
             model,
             labels=division.labels,
             clips=len(division.clips),
-            inputs=motion_inputs(
-                wish.clips.making.tracks,
-                model.encoder.config.frames,
-                str(depth.get("name", "looming")),
-            ),
+            inputs=stored_inputs(wish.clips, model),
             sha256=sha256,
         )
         register(wish.models, entry, weights, model_card(entry, run, division.clips, last))
     return replace(done, entry=entry, last=last, best=best, weights=weights)
+
+
+def stored_inputs(clips: TrackStore, model: TrAction) -> dict[str, Any]:
+    """The input contract of a model that was trained on the tracks of a store."""
+    depth = (clips.making.depth or {}).get("name", "looming")
+    return motion_inputs(clips.making.tracks, model.encoder.config.frames, str(depth))

@@ -1,39 +1,39 @@
 """The clips of a published data set, in the splits that its owner made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pointaction.datasets.annotations import TEST, VALIDATION
-from pointaction.datasets.layouts import LAYOUTS, cut_of
-from pointaction.errors import InputError
+from pointaction.datasets.annotations import TEST, TRAIN, VALIDATION
+from pointaction.extraction.layout import look_up
+from pointaction.extraction.layouts import LAYOUTS
 from pointaction.training.clip_folder import LabelledClip
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialClips:
     clips: list[LabelledClip]  # of training and validation that are on this disk
-    listed: int  # how many there should be
+    absent: int  # that are listed for either, and are not
 
 
-def read_official(layout: str, lists: Path, videos: Path | None) -> OfficialClips:
+def read_official(layout: str, root: Path, videos: Path | None) -> OfficialClips:
     """Clips of one of LAYOUTS; `videos` None: where the owner's archives put them.
 
-    Raises InputError where the lists cannot be read or none of their clips is there.
+    Where the owner keeps none for validation, those for testing are kept; where nothing is divided,
+    nothing is decided. Raises InputError where the lists cannot be read or none of their clips is
+    there.
     """
-    known = LAYOUTS[layout]
-    place = lists / known.videos if videos is None else videos
-    annotations = known.read(lists, place)
+    found = look_up(layout, LAYOUTS[layout], root, videos=videos)
+    splits = {clip.about.get("split") for clip in (*found.wanted, *found.missing)}
+    held = VALIDATION if VALIDATION in splits else TEST
     clips = [
         LabelledClip(
-            path=item.path,
-            label=item.label,
-            validation=item.split == VALIDATION,
-            cut=cut_of(item, known.cut),
+            path=clip.path,
+            label=str(clip.label),
+            validation=None if split is None else split == held,
+            cut=replace(found.cut, start=clip.cut.start, end=clip.cut.end),
         )
-        for item in annotations.present().items
-        if item.split != TEST
+        for clip in found.wanted
+        if (split := clip.about.get("split")) in (None, TRAIN, held)
     ]
-    if not clips:
-        raise InputError(f"none of the clips that {lists} lists is in {place}; give --videos")
-    listed = sum(item.split != TEST for item in annotations.items)
-    return OfficialClips(clips=clips, listed=listed)
+    absent = sum(clip.about.get("split") in (None, TRAIN, held) for clip in found.missing)
+    return OfficialClips(clips=clips, absent=absent)

@@ -199,8 +199,8 @@ def _start(wish: Wish) -> tuple[Path, str, bool]:
 def _clips(wish: Wish) -> list[LabelledClip]:
     if wish.layout is not None:
         raise InputError(
-            f"networks of pixels learn from a folder or a CSV, not from {wish.layout}; leave "
-            "--layout out"
+            f"networks of pixels learn from a folder or a CSV, not from {wish.layout}; give "
+            "--layout files to take it as it lies"
         )
     return labelled_clips(wish)[0]
 

@@ -1,5 +1,7 @@
 """Recipes are data: every row's commands are commands that there are."""
 
+from collections.abc import Container
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,16 @@ import typer
 from typer.core import TyperGroup
 
 from pointaction.cli import app
+from pointaction.depth.lifters import LIFTERS
 from pointaction.errors import InputError
 from pointaction.extraction.layouts import LAYOUTS
+from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.models.downloads import read_downloads
 from pointaction.reproduce.recipe import Recipe, find_recipe, recipes
+from pointaction.tracking.points import POINTS
+from pointaction.tracking.trackers import TRACKERS
+from pointaction.training.stored_episodes import LEAVE_OUT
+from pointaction.training.variants import VARIANTS
 
 GIVEN: dict[str, Any] = {
     "data": Path("the {data}"),
@@ -41,6 +50,66 @@ def test_every_step_is_understood(recipe: Recipe) -> None:
             understood(list(words))
             assert not any("{" in word.replace("the {data}", "") for word in words)
     assert set(recipe.sets) <= LAYOUTS.keys()
+
+
+def option(words: list[str], name: str) -> str | None:
+    """What follows an option; None where it is not given."""
+    return words[words.index(name) + 1] if name in words else None
+
+
+def made_by(words: list[str]) -> str | None:
+    """The store, or the weights, that a command leaves."""
+    kind, out, name = words[0], option(words, "--out"), option(words, "--name")
+    if kind == "extract":
+        return option(words, "-o")
+    if kind == "evaluate":
+        return None
+    run = words[1] if kind == "train-episodes" else kind
+    return f"{out}/{run}-{name}-seed1/weights.safetensors"
+
+
+def taken_by(words: list[str]) -> list[str]:
+    """The stores and the weights that a command begins with."""
+    if words[0] == "extract":
+        return []
+    named = ("--clips", "--looks", "--from", "--weights", "--probe-weights")
+    found = [told for name in named if (told := option(words, name))]
+    if words[0] == "train-episodes":
+        return found
+    places = words[3:4] if words[0] == "evaluate" else words[1:]
+    return [*found, *takewhile(lambda word: not word.startswith("-"), places)]
+
+
+@pytest.mark.parametrize("recipe", recipes().values(), ids=list(recipes()))
+def test_what_a_step_begins_with_was_made_by_those_before(recipe: Recipe) -> None:
+    for tiny in (False, True):
+        made: set[str | None] = set()
+        for words in recipe.commands(GIVEN, tiny=tiny):
+            assert taken_by(words) or words[0] == "extract"
+            assert set(taken_by(words)) <= made, words
+            made.add(made_by(words))
+        assert option(words, "--figures") == f"an out/figures/{recipe.name}.json"
+
+
+@pytest.mark.parametrize("recipe", recipes().values(), ids=list(recipes()))
+def test_what_options_name_is_there(recipe: Recipe) -> None:
+    """Trackers, depths, points, backbones, divisions and variants, as a real run gives them."""
+    known: dict[str, Container[str]] = {
+        "--tracker": TRACKERS,
+        "--depth": LIFTERS,
+        "--points": POINTS,
+        "--variant": VARIANTS,
+        "--layout": LAYOUTS,
+        "--features": {*read_downloads(DEFAULT_STORE), "videoprism-base"},  # which a note tells
+        "--without": LEAVE_OUT,
+    }
+    for words in recipe.commands(GIVEN):
+        for name, choices in known.items():
+            told = option(words, name)
+            assert told is None or told in choices
+        if words[0] == "extract":
+            split = option(words, "--split")
+            assert split is None or split in LAYOUTS[str(option(words, "--layout"))].divisions
 
 
 def test_the_papers_numbers_are_those_of_its_tables() -> None:

@@ -47,11 +47,20 @@ def test_a_marker_says_what_was_done(tmp_path: Path) -> None:
 
 
 def test_clips_that_failed_stop_nothing(tmp_path: Path) -> None:
+    """And are tried again by who calls again: somebody may have mended them."""
     shop = Shop(extract=1)
     carry_out(STEPS, tmp_path, shop, told)
     assert shop.called == ["extract", "pretrain", "evaluate"]
+    carry_out(STEPS, tmp_path, mended := Shop(), told)
+    assert mended.called == ["extract"]
     with pytest.raises(InputError, match="step 1 failed"):
         carry_out(STEPS, tmp_path / "other", Shop(extract=2), told)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written to: Not a directory; choose --out"):
+        carry_out(STEPS, tmp_path / "file" / "out", Shop(), told)
 
 
 def test_two_recipes_at_once_are_refused(tmp_path: Path) -> None:

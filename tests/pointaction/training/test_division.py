@@ -62,6 +62,8 @@ def test_pretraining_takes_what_is_of_no_other_split(tmp_path: Path) -> None:
     told = store_of(tmp_path / "told", 16, split=lambda number: PARTS[number % 8 // 2])
     assert len(to_pretrain(told)) == 8
     assert len(to_pretrain(store_of(tmp_path / "plain", 6))) == 6
+    with pytest.raises(InputError, match="has 4 clips, and none of them to learn from"):
+        to_pretrain(store_of(tmp_path / "test", 4, split=lambda number: "test"))
 
 
 def test_a_split_is_found_by_any_of_its_names(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def probe(looks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a probe that was trained on them."""
     out = tmp_path_factory.mktemp("probe")
     words = ("--name", "probe", "--steps", 30, "--batch", 8, "--workers", 0, "--out", out)
-    said = run("finetune", looks, "--probe", "looks-tiny", "--learning-rate", 1e-2, *words)
+    how = ("--learning-rate", 1e-2, "--no-register")  # there is no such backbone
+    said = run("finetune", looks, "--probe", "looks-tiny", *how, *words)
     assert "validation: 100.0%" in said
     return out / "finetune-probe-seed1" / "weights.safetensors"
 
@@ -97,6 +98,22 @@ def test_another_backbone_or_none_is_refused(probe: Path, looks: Path, tmp_path:
         run("finetune", tmp_path / "plain", "--probe", "looks-tiny", "--out", tmp_path)
     with pytest.raises(InputError, match="wants --probe-weights"):
         run("finetune", looks, "--fuse", "looks-tiny", "--out", tmp_path)
+    words = ("--no-register", "--out", tmp_path, "--probe-weights", probe)
+    with pytest.raises(InputError, match="--fuse on a store wants --from"):
+        run("finetune", looks, "--fuse", "looks-tiny", *words)
+    how = ("--from", probe, "--variant", "relative")
+    with pytest.raises(InputError, match="would not know what relative leaves out"):
+        run("finetune", looks, "--fuse", "looks-tiny", *words, *how)
+
+
+def test_what_could_not_be_served_is_told_before_it_is_learned(looks: Path, tmp_path: Path) -> None:
+    """The features say that they are of another looks-tiny than the shipped one."""
+    words = ("--probe", "looks-tiny", "--out", tmp_path / "runs", "--store", tmp_path / "models")
+    with pytest.raises(InputError, match=r"trained on looks-tiny 555555555555.*--no-register"):
+        run("finetune", looks, *words)
+    with pytest.raises(InputError, match=r"not with the middle; give --no-register"):
+        run("finetune", looks, *words, "--middle")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_neighbours_are_told_by_features_alone(tmp_path: Path) -> None:
@@ -118,3 +135,12 @@ def test_neighbours_are_told_by_features_alone(tmp_path: Path) -> None:
     said = run("evaluate", "stored", "neighbours", tmp_path, "--k", 1)
     assert "action: 100.0" in said
     assert "identity: " in said
+
+
+def test_a_store_without_clips_has_no_figures(tmp_path: Path) -> None:
+    """All of them failed, it may be."""
+    TrackStore.create(tmp_path, MAKING)
+    with pytest.raises(InputError, match=r"has no clips; if some failed, its failures.jsonl"):
+        run("evaluate", "stored", "neighbours", tmp_path)
+    with pytest.raises(InputError, match="has 0 clips, and none of them to learn from"):
+        run("pretrain", tmp_path, "--out", tmp_path, *SMALL)

@@ -98,5 +98,5 @@ def test_only_networks_of_pixels_are_taught_here(wish: Wish) -> None:
 
 
 def test_a_layout_of_lists_is_refused_with_a_word_on_what_is_read(wish: Wish) -> None:
-    with pytest.raises(InputError, match="leave --layout out"):
+    with pytest.raises(InputError, match="give --layout files to take it as it lies"):
         finetune_video(replace(wish, layout="ssv2"), watcher([]))
