@@ -8,12 +8,10 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pointaction.terminal import out, plain
+from pointaction.terminal import err, out, plain
 from service.settings import ServiceSettings
 
-err = Console(stderr=True)
 _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 

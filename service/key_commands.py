@@ -8,18 +8,15 @@ from typing import Annotated
 
 import typer
 from redis.exceptions import RedisError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from pointaction.errors import PointActionError
+from pointaction.terminal import err, out
 from service.keys import Key, KeyStore, Limits, seconds
 from service.settings import ServiceSettings
 from workers.embedded import EmbeddedRedis
 from workers.redis import answers, connect
-
-out = Console()
-err = Console(stderr=True)
 
 Name = Annotated[str, typer.Argument(help="Whose it is.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where clips and queue live.")]

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pointaction.terminal import out
 from workers.jobs import JobStore
 from workers.settings import Settings, Takes
 
-out = Console()
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 

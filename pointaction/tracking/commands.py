@@ -5,7 +5,6 @@ from time import perf_counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pointaction.choices import chosen
 from pointaction.clip import Clip
@@ -14,11 +13,9 @@ from pointaction.errors import InputError
 from pointaction.methods import Precision, Running
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
+from pointaction.terminal import err, out
 from pointaction.tracking.points import DEFAULT_POINTS, POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER, TRACKERS, TrackerMethod
-
-out = Console()
-err = Console(stderr=True)
 
 POINTS_HELP = f"Which points to follow: {', '.join(POINTS)}."
 TRACKER_HELP = f"Follows the points: {', '.join(TRACKERS)}."

@@ -4,12 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pointaction.terminal import err, out
 from pointaction.training.commands import Device, Minutes, RunFolder, Seed, Steps, Workers
-
-out = Console()
-err = Console(stderr=True)
 
 
 def train_appearance(

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pointaction.choices import chosen
 from pointaction.errors import InputError
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
+from pointaction.terminal import err, out
 
 if TYPE_CHECKING:
     from pointaction.training.loop import Run
     from pointaction.training.run import Outcome
     from pointaction.training.variants import Variant
 
-out = Console()
-err = Console(stderr=True)
 
 DEFAULT_START = "traction-tiny"
 

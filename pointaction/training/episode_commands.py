@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pointaction.choices import chosen
 from pointaction.models.catalog import DEFAULT_STORE
 from pointaction.models.commands import Store
+from pointaction.terminal import err, out
 from pointaction.training.commands import (
     Accumulate,
     Device,
@@ -22,9 +22,6 @@ from pointaction.training.commands import (
 
 if TYPE_CHECKING:
     from pointaction.evaluation.fewshot import FewShot
-
-out = Console()
-err = Console(stderr=True)
 
 
 def train_episodes(

@@ -12,8 +12,9 @@ from pointaction.errors import InputError
 from pointaction.models.masked_pretraining import MaskedConfig
 from pointaction.models.store import BUILDERS
 from pointaction.models.traction import TrAction
+from pointaction.terminal import err, out
 from pointaction.trackstore.store import TrackStore
-from pointaction.training.commands import err, out, tell
+from pointaction.training.commands import tell
 from pointaction.training.division import to_pretrain
 from pointaction.training.finetune import Finetuned, Watcher
 from pointaction.training.finetune_store import StoreWish, finetune_store

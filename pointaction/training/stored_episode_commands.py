@@ -12,8 +12,9 @@ from pointaction.choices import chosen
 from pointaction.errors import InputError
 from pointaction.models.files import save_network
 from pointaction.progress import counting
+from pointaction.terminal import err, out
 from pointaction.trackstore.store import TrackStore
-from pointaction.training.commands import err, name_of, out
+from pointaction.training.commands import name_of
 from pointaction.training.division import split_of
 from pointaction.training.episodes import EpisodeRecipe
 from pointaction.training.loop import Run

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from pointaction.choices import chosen
+from pointaction.terminal import err, out
 from pointaction.training.commands import (
     BatchSize,
     Device,
@@ -16,9 +16,6 @@ from pointaction.training.commands import (
     Steps,
     Workers,
 )
-
-out = Console()
-err = Console(stderr=True)
 
 ReelFolder = Annotated[
     Path, typer.Option("--reels", help="Folder that `pointaction reels` filled.")
