@@ -11,6 +11,7 @@ for the next one. Prints a table and files it under `results/`.
 import argparse
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -22,21 +23,17 @@ from rich.markdown import Markdown
 from torch import Generator
 
 from benchmarks.machine import RESULTS
-from pointaction.depth.lifters import LIFTERS
 from pointaction.depth.looming_lifter import with_looming
 from pointaction.evaluation.report import Report, Table
-from pointaction.methods import Running
-from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.extraction.follower import How
 from pointaction.models.store import BUILDERS
 from pointaction.progress import counting
 from pointaction.synthetic.scenes import ExactTracks, Scenes, follow
 from pointaction.synthetic.stage import sample_scenes
 from pointaction.synthetic.vocabulary import LABELS
-from pointaction.tracking.points import POINTS
-from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
 from pointaction.trackstore.batches import StoreBatches
-from pointaction.trackstore.manifest import NAME, Making
+from pointaction.trackstore.manifest import AS_GIVEN, NAME
 from pointaction.trackstore.sample import Sample
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import StoreWriter
@@ -131,13 +128,9 @@ def fill(folder: Path, clips: int) -> TrackStore:
     """A store of so many performances, each of a motion by chance, unless one is there."""
     if (folder / NAME).exists() and len(TrackStore(folder)) == clips:
         return TrackStore(folder)
-    running = Running()
-    making = Making(
-        tracker=TRACKERS["lucas-kanade"].used(DEFAULT_STORE, running).to_json(),
-        points=POINTS["random"].used(DEFAULT_STORE, running).to_json(),
-        depth=LIFTERS["looming"].used(DEFAULT_STORE, running).to_json(),
-        tracks=COUNT,
-        sampling="32 frames spread over the clip",
+    making = replace(
+        How(tracks=COUNT).making(),
+        order=AS_GIVEN,
         notes={"tracks": "exact, of procedural motion"},
     )
     with (

@@ -143,13 +143,7 @@ def through_the_queue(folder: Path, clips: Sequence[Wanted], workers: int) -> Se
     """Fill `folder`/store by workers, with a broker that goes away twice."""
     seen = Seen()
     with EmbeddedRedis(folder / "data") as servers, ExitStack() as stack:
-        settings = Settings(
-            data_dir=folder / "data",
-            broker_url=servers.broker_url,
-            cache_url=servers.cache_url,
-            takes="extract",
-            log_level="warning",
-        )
+        settings = _settings(folder, servers)
         for _ in range(workers):
             stack.enter_context(_worker(settings))
         watch = stack.enter_context(_watched(settings, servers, seen, len(clips)))
@@ -170,6 +164,17 @@ def through_the_queue(folder: Path, clips: Sequence[Wanted], workers: int) -> Se
         seen.followed = (settings.data_dir / FOLLOWED).stat().st_size
         seen.version = str(watch.broker.info()["redis_version"])
     return seen
+
+
+def _settings(folder: Path, servers: EmbeddedRedis) -> Settings:
+    """Of workers that take clips alone."""
+    return Settings(
+        data_dir=folder / "data",
+        broker_url=servers.broker_url,
+        cache_url=servers.cache_url,
+        takes="extract",
+        log_level="warning",
+    )
 
 
 @contextmanager
@@ -385,13 +390,7 @@ def real_clips(folder: Path, count: int) -> Table:
     clips = read_source(videos)
     rows: dict[str, tuple[object, ...]] = {}
     with EmbeddedRedis(folder / "data") as servers:
-        settings = Settings(
-            data_dir=folder / "data",
-            broker_url=servers.broker_url,
-            cache_url=servers.cache_url,
-            takes="extract",
-            log_level="warning",
-        )
+        settings = _settings(folder, servers)
         by_queue = queue_followers(settings, str(folder / "queue"), "shard")
         with _worker(settings, module="workers.launch"):
             rows["by a worker"] = _timed(clips, folder / "queue", by_queue)

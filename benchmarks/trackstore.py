@@ -14,6 +14,7 @@ import argparse
 import io
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -28,20 +29,16 @@ from rich.markdown import Markdown
 from torch.utils.data import DataLoader
 
 from benchmarks.machine import RESULTS
-from pointaction.depth.lifters import LIFTERS
 from pointaction.evaluation.followed import Followed, follow_folder
 from pointaction.evaluation.report import Report, Table
-from pointaction.methods import Running
-from pointaction.models.catalog import DEFAULT_STORE
+from pointaction.extraction.follower import How
 from pointaction.models.store import BUILDERS
 from pointaction.progress import counting
 from pointaction.tokens.resample import resample
-from pointaction.tracking.points import POINTS
-from pointaction.tracking.trackers import TRACKERS
 from pointaction.tracks import Tracks
 from pointaction.trackstore.batches import StoreBatches
 from pointaction.trackstore.encoding import decode, encode, sizes
-from pointaction.trackstore.manifest import Making
+from pointaction.trackstore.manifest import AS_GIVEN
 from pointaction.trackstore.sample import Sample
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.stream import StoreStream
@@ -90,14 +87,7 @@ def main() -> None:
 
 def fill(folder: Path, followed: Sequence[Followed], clips: int) -> TrackStore:
     """A store of so many clips: those there are again and again, under other keys."""
-    running = Running()
-    making = Making(
-        tracker=TRACKERS["lucas-kanade"].used(DEFAULT_STORE, running).to_json(),
-        points=POINTS["random"].used(DEFAULT_STORE, running).to_json(),
-        depth=LIFTERS["looming"].used(DEFAULT_STORE, running).to_json(),
-        tracks=POINTS_OF_A_CLIP,
-        sampling="32 frames spread over the clip",
-    )
+    making = replace(How(tracks=POINTS_OF_A_CLIP).making(), order=AS_GIVEN)
     with StoreWriter(TrackStore.create(folder, making), clips_per_shard=500) as writer:
         for number in range(clips):
             each = followed[number % len(followed)]

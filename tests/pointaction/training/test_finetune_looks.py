@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,12 +14,10 @@ from pointaction.recognisers import open_recogniser
 from pointaction.training.finetune import Watcher, Wish
 from pointaction.training.finetune_looks import apart, finetune_fusion, finetune_probe
 from pointaction.video.decode import decode
-from pointaction.video.encode import encode_mp4
 from tests.pointaction.models.stores import probe_store, small_store, video_store
 from tests.pointaction.test_video_networks import network
-from tests.pointaction.tracking.test_lucas_kanade import shifting
+from tests.pointaction.training.lit_clips import LABELS, write_clips
 
-LABELS = {"dark to the left": (-3, 0.3), "light to the right": (3, 1.0)}
 QUIET = Watcher(
     following=lambda done, total: None,
     failed=lambda path, error: None,
@@ -31,14 +28,7 @@ QUIET = Watcher(
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four clips of each label."""
-    folder = tmp_path_factory.mktemp("looks")
-    for label, (step, light) in LABELS.items():
-        (folder / label).mkdir()
-        for number in range(4):
-            frames = shifting((step, number), frames=8).frames
-            lit = (frames * np.float32(light)).astype(np.uint8)
-            encode_mp4(list(lit), fps=8, path=folder / label / f"{number}.mp4")
-    return folder
+    return write_clips(tmp_path_factory.mktemp("looks"))
 
 
 @pytest.fixture

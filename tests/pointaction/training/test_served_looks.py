@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -20,25 +19,15 @@ from pointaction.trackstore.sample import Sample
 from pointaction.trackstore.store import TrackStore
 from pointaction.trackstore.writer import StoreWriter
 from pointaction.video.decode import decode
-from pointaction.video.encode import encode_mp4
 from tests.pointaction.models.stores import probe_store, small_store
-from tests.pointaction.tracking.test_lucas_kanade import shifting
+from tests.pointaction.training.lit_clips import LABELS, write_clips
 from tests.pointaction.training.test_finetune_store import run
-
-LABELS = {"dark to the left": (-3, 0.3), "light to the right": (3, 1.0)}
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four clips of each label."""
-    folder = tmp_path_factory.mktemp("clips")
-    for label, (step, light) in LABELS.items():
-        (folder / label).mkdir()
-        for number in range(4):
-            frames = shifting((step, number), frames=8).frames
-            lit = (frames * np.float32(light)).astype(np.uint8)
-            encode_mp4(list(lit), fps=8, path=folder / label / f"{number}.mp4")
-    return folder
+    return write_clips(tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture(scope="module")
