@@ -56,7 +56,8 @@ def test_a_full_broker_refuses_and_a_full_cache_forgets(server: tuple[str, Redis
         assert client.get("0") == "x" * 100_000  # nothing accepted was forgotten
     else:
         fill(client)
-        assert client.get("0") is None
+        # Which of them is Redis' choice: its clock of use ticks once a second, so all are as old.
+        assert 0 < client.dbsize() < 40
         assert client.get("39") == "x" * 100_000
 
 
