@@ -19,18 +19,26 @@ Shapes:  N tracks   T frames   K frames of tracks that are written, N T at most
 import math
 import struct
 import threading
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointaction.errors import InputError, LimitExceeded, MissingExtra
 from pointaction.tracks import MAX_FRAMES, MAX_SIDE, MAX_TRACKS, Tracks
+from pointaction.trackstore.restore import (
+    MIDDLE,
+    STEPS,
+    SURE,
+    Confidence,
+    Depth,
+    Positions,
+    restore,
+    stand,
+)
 
 MAGIC = b"PATr"
 VERSION = 1
-STEPS = 32  # to a pixel
 
 _PLANES = (
     "visible",  # (T, N) bits
@@ -50,7 +58,6 @@ _PLANES = (
 _HEADER = struct.Struct(f"<4sBBHHHHh{len(_PLANES)}I")
 # Flags. Held: nothing changes where a point is hidden. Between: tracks start between frames.
 _DEPTH, _HELD, _DEPTH_HELD, _CONFIDENCE_HELD, _BETWEEN = 1, 2, 4, 8, 16
-_MIDDLE = 128  # changes are about 0, and so made to lie about the middle of a byte
 _LARGEST = 127  # exponent of a float32
 _LEVEL = 15  # of zstd; there is little left to find above
 
@@ -112,7 +119,7 @@ def _taken_apart(tracks: Tracks) -> tuple[int, int, dict[str, NDArray[Any]]]:
     drift = _drift(steps, visible)
     held, written = _written(steps, visible)
     low, high = _two((steps - drift[:, None])[written])
-    trust = np.rint(tracks.confidence.T * 255).astype(np.uint8)
+    trust = np.rint(tracks.confidence.T * SURE).astype(np.uint8)
     certain, written = _written(trust, visible)
     when = tracks.query[:, 0]
     between = bool((when != np.rint(when)).any() or when.min() < 0 or when.max() >= 1 << 16)
@@ -152,23 +159,63 @@ def _restored(
 ) -> Tracks:
     bits = planes.read("visible", np.uint8, -(-count * frames // 8))
     visible = np.unpackbits(bits, count=count * frames).reshape(frames, count)
-    seen, every = _Written.where(visible), _Written.everywhere(visible)
-    xy = _positions(planes, seen if flags & _HELD else every, count, frames)
-    written = seen if flags & _CONFIDENCE_HELD else every
-    trust = np.zeros(count * frames, np.uint8)
-    trust[written.place] = planes.read("confidence", np.uint8, written.size)
+    often = {True: int(np.count_nonzero(visible)), False: visible.size}
+    told: dict[bool, dict[str, Any]] = {True: {}, False: {}}  # by whether it is held
+    held = bool(flags & _HELD)
+    told[held]["positions"] = positions = _positions(planes, often[held], count, frames)
+    held = bool(flags & _CONFIDENCE_HELD)
+    trust = planes.read("confidence", np.uint8, often[held])
+    told[held]["confidence"] = confidence = Confidence(trust, _room(count, frames))
+    deep = None
+    if depth and flags & _DEPTH:
+        held = bool(flags & _DEPTH_HELD)
+        told[held]["depth"] = deep = _depth(planes, often[held], count, frames, exponent)
+    numbers = True
+    for held, parts in told.items():
+        if parts:
+            numbers &= restore(visible if held else np.ones_like(visible), **parts)
+    xy = positions.xy
+    if planes.lengths["far"]:
+        far = planes.read("far", np.int8, 2 * count * frames).reshape(frames, count, 2)
+        xy += far.swapaxes(0, 1) * np.float32((1 << 16) / STEPS)
+    if deep and exponent == _LARGEST:  # half precision may have rounded the largest number up
+        most = np.finfo(np.float32).max
+        deep.depth.clip(-most, most, out=deep.depth)
+    odd = planes.lengths["far"] or planes.lengths["off"] or flags & _BETWEEN
     return _checked(
-        bool(planes.lengths["far"] or planes.lengths["off"] or flags & _BETWEEN),
+        bool(odd) or not numbers or exponent > _LARGEST - 16,
         xy=xy,
         visible=_turned(visible).view(np.bool_),
-        confidence=_turned(trust.reshape(frames, count)) * np.float32(1 / 255),
+        confidence=confidence.confidence,
         query=_query(planes, xy, between=bool(flags & _BETWEEN)),
         size=size,
         times=planes.read("times", np.float64, frames),
-        depth=_depth(planes, seen if flags & _DEPTH_HELD else every, count, frames, exponent)
-        if flags & _DEPTH and depth
-        else None,
+        depth=deep.depth if deep else None,
     )
+
+
+def _positions(planes: "_Planes", often: int, count: int, frames: int) -> Positions:
+    return Positions(
+        low=planes.read("low", np.uint8, 2 * often).reshape(often, 2),
+        high=planes.read("high", np.uint8, 2 * often).reshape(often, 2),
+        drift=planes.rows("drift", 2, 2 * frames).reshape(2, frames, 2),
+        first=planes.rows("first", 2, 2 * count).reshape(2, count, 2),
+        xy=_room(count, frames, 2),
+    )
+
+
+def _depth(planes: "_Planes", often: int, count: int, frames: int, exponent: int) -> Depth:
+    return Depth(
+        low=planes.read("depth low", np.uint8, often),
+        high=planes.read("depth high", np.uint8, often),
+        first=planes.rows("first depth", 2, count),
+        scale=np.ldexp(np.float32(1), exponent),
+        depth=_room(count, frames),
+    )
+
+
+def _room(*shape: int) -> NDArray[np.float32]:
+    return np.empty(shape, np.float32)
 
 
 def _on_grid(xy: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -205,77 +252,16 @@ def _drift(steps: NDArray[np.int16], visible: NDArray[np.bool_]) -> NDArray[np.i
 
 def _two(changes: NDArray[Any]) -> tuple[Bytes, Bytes]:
     """Low and high bytes."""
-    together = (changes + np.int16(_MIDDLE)).astype("<i2").view(np.uint8).reshape(-1, 2)
+    together = (changes + np.int16(MIDDLE)).astype("<i2").view(np.uint8).reshape(-1, 2)
     return together[:, 0].copy(), together[:, 1].copy()
-
-
-class _Written(NamedTuple):
-    """Which of (T, N) numbers there are, of which the others are 0."""
-
-    place: Any  # of each of them, counted frame by frame
-    often: NDArray[np.integer[Any]]  # (T,) how many there are in each frame
-    size: int  # how many in all
-
-    @classmethod
-    def where(cls, visible: Bytes) -> "_Written":
-        place = np.flatnonzero(visible.view(np.bool_))
-        often = np.add.reduce(visible, axis=1, dtype=np.uint16)
-        return cls(place, often, len(place))
-
-    @classmethod
-    def everywhere(cls, visible: Bytes) -> "_Written":
-        frames, count = visible.shape
-        return cls(slice(None), np.full(frames, count), visible.size)
-
-
-def _positions(
-    planes: "_Planes", written: _Written, count: int, frames: int
-) -> NDArray[np.float32]:
-    """(N, T, 2) in pixels. Until they are, x and y of a point are the halves of one number."""
-    words = np.zeros(frames * count, np.uint32)
-    drift = planes.read("drift", np.uint16, 2 * frames) - np.uint16(_MIDDLE)
-    steps = planes.read_two("low", "high", 2 * written.size)
-    steps += np.repeat(drift.view(np.uint32), written.often).view(np.uint16)
-    words[written.place] = steps.view(np.uint32)
-    rows = words.view(np.uint16).reshape(frames, 2 * count)
-    rows[0] = planes.read("first", np.uint16, 2 * count)
-    _add_up(rows)
-    steps = _turned(words.view(np.int32).reshape(frames, count)).view(np.int16)
-    xy: NDArray[np.float32] = steps.reshape(count, frames, 2) * np.float32(1 / STEPS)
-    if planes.lengths["far"]:
-        far = planes.read("far", np.int8, 2 * count * frames).reshape(frames, count, 2)
-        xy += far.swapaxes(0, 1) * np.float32((1 << 16) / STEPS)
-    return xy
-
-
-def _depth(
-    planes: "_Planes", written: _Written, count: int, frames: int, exponent: int
-) -> NDArray[np.float32]:
-    bits = np.zeros(frames * count, np.uint16)
-    steps = planes.read_two("depth low", "depth high", written.size)
-    steps -= np.uint16(_MIDDLE)
-    bits[written.place] = steps
-    rows = bits.reshape(frames, count)
-    rows[0] = planes.read("first depth", np.uint16, count)
-    _add_up(rows)
-    depth: NDArray[np.float32] = _turned(rows).view(np.float16).astype(np.float32)
-    if exponent:
-        depth *= np.ldexp(np.float32(1), exponent)
-    if exponent == _LARGEST:  # half precision may have rounded the largest number there is up
-        most = np.finfo(np.float32).max
-        depth.clip(-most, most, out=depth)
-    return depth
 
 
 def _query(planes: "_Planes", xy: NDArray[np.float32], *, between: bool) -> NDArray[np.float32]:
     count, frames = xy.shape[:2]
     start = planes.read("start", np.float32 if between else np.uint16, count)
-    query = np.empty((count, 3), np.float32)
+    query = _room(count, 3)
     query[:, 0] = start
-    nearest = _frame(start, frames) if between else np.minimum(start, frames - 1)
-    pairs = xy.view(np.complex64).reshape(-1)  # x and y of a point are one number again
-    at = pairs.take(nearest + np.arange(0, count * frames, frames))
-    query[:, 1:] = at.view(np.float32).reshape(count, 2)
+    stand(xy, _frame(start, frames) if between else start, query)
     if planes.lengths["off"]:
         query[:, 1:] += planes.read("off", np.int32, 2 * count).reshape(count, 2) / STEPS
     return query
@@ -289,29 +275,15 @@ def _turned(rows: NDArray[Any]) -> NDArray[Any]:
     return turned
 
 
-def _add_up(rows: NDArray[np.uint16]) -> None:
-    """Changes become what changed, in place. Sums wrap round, as the differences did."""
-    for before, row in pairwise(rows):
-        row += before
-
-
-def _together(low: Bytes, high: Bytes) -> NDArray[np.uint16]:
-    numbers = high.astype(np.uint16)
-    numbers <<= 8
-    numbers |= low
-    return numbers
-
-
 def _checked(odd: bool, **fields: Any) -> Tracks:
     """The record, looked through only where its numbers could be other than a `Tracks` may hold.
 
     Positions of 16 bits, confidences of 8 and queries that lie on tracks in a frame cannot, unless
     they are `odd`. To look through them all takes as long as to unpack them.
     """
-    depth, times, (height, width) = fields["depth"], fields["times"], fields["size"]
+    times, (height, width) = fields["times"], fields["size"]
     known = (
         not odd
-        and (depth is None or np.isfinite(depth).all())
         and (times[1:] > times[:-1]).all()
         and math.isfinite(times[0])
         and math.isfinite(times[-1])
@@ -341,24 +313,17 @@ class _Planes:
 
     def read(self, name: str, kind: Any, size: int) -> NDArray[Any]:
         """So many numbers."""
-        width = np.dtype(kind).itemsize
-        plane = self._bytes(name, size * width).reshape(width, size)
-        if width == 1:
-            return plane[0].view(kind)
-        if width == 2:
-            return _together(plane[0], plane[1]).view(kind)
-        return plane.T.copy().reshape(-1).view(kind)
+        rows = self.rows(name, np.dtype(kind).itemsize, size)
+        return (rows[0] if len(rows) == 1 else rows.T.copy().reshape(-1)).view(kind)
 
-    def read_two(self, low: str, high: str, size: int) -> NDArray[np.uint16]:
-        """Numbers whose bytes are planes of their own."""
-        if not self.lengths[high]:
-            return self._bytes(low, size).astype(np.uint16)
-        return _together(self._bytes(low, size), self._bytes(high, size))
+    def rows(self, name: str, width: int, size: int) -> Bytes:
+        """The lowest bytes of so many numbers, and the next ones: (width, size)."""
+        return self._bytes(name, size * width).reshape(width, size)
 
     def _bytes(self, name: str, size: int) -> Bytes:
         length = self.lengths[name]
         if not length:
-            return np.zeros(size, np.uint8)
+            return np.frombuffer(bytes(size), np.uint8)  # never to be written, as the others
         piece = self._data[self._start[name] : self._start[name] + length]
         try:
             if self._zstandard.frame_content_size(piece) != size:  # or any size could be promised

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pointaction.errors import InputError, LimitExceeded
 from pointaction.tracks import Tracks
-from pointaction.trackstore.encoding import MAGIC, decode, encode
+from pointaction.trackstore.encoding import MAGIC, decode, encode, sizes
 from tests.pointaction.trackstore.stores import wandering
 
 EXACT = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -157,6 +158,39 @@ def test_bytes_that_are_cut_or_changed_are_refused_and_never_crash() -> None:
             decode(bytes(broken))  # some bytes are numbers, and others are numbers too
         except InputError:
             continue
+
+
+def with_plane(data: bytes, name: str, numbers: Any) -> bytes:
+    """The same clip with other numbers in a plane."""
+    planar = numbers.view(np.uint8).reshape(len(numbers), -1).T.tobytes()
+    lengths = sizes(data)
+    parts, at = {}, 0
+    for plane, length in lengths.items():
+        parts[plane] = data[at : at + length]
+        at += length
+    parts[name] = zstandard.ZstdCompressor().compress(planar)
+    told = [len(part) for part in parts.values()][1:]
+    fixed = parts.pop("header")[: -4 * len(told)]
+    return fixed + struct.pack(f"<{len(told)}I", *told) + b"".join(parts.values())
+
+
+@pytest.mark.parametrize("start", [np.nan, np.inf, -np.inf, 1e30, -5.0, 2.0])
+def test_no_frame_is_looked_into_that_is_not_there(start: float) -> None:
+    """Machine code does not check where it reads."""
+    tracks = wandering(1, count=3)
+    query = tracks.query.copy()
+    query[:, 0] = 1.5  # between frames, and so written as they are
+    data = encode(replace(tracks, query=query))
+    honest = decode(data)
+    data = with_plane(data, "start", np.array([1.5, start, 1.5], np.float32))
+    if not np.isfinite(start):
+        with pytest.raises(InputError, match="query has 1 values that are NaN or infinite"):
+            decode(data)
+        return
+    frame = min(max(int(start), 0), tracks.visible.shape[1] - 1)
+    found = decode(data)
+    off = honest.query[1, 1:] - honest.xy[1, 2]  # 2 is the frame next to 1.5
+    np.testing.assert_allclose(found.query[1, 1:], found.xy[1, frame] + off, atol=1e-3)
 
 
 def test_another_version_and_another_file_say_so() -> None:
