@@ -67,18 +67,33 @@ def train(
     films: Annotated[
         Path | None, typer.Option(help="Folder that `pointaction film` filled, to train on too.")
     ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="Instead of the recipe's.")
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="fp32 or bf16, instead of the recipe's; a CPU with AMX is quicker in it."
+        ),
+    ] = None,
 ) -> None:
     """Train on procedural motion. Call again to go on after an interruption."""
     from functools import partial
 
     from pointaction.training.films import Films
     from pointaction.training.procedural import train as learn
-    from pointaction.training.recipes import TRAINING
+    from pointaction.training.recipes import PRECISIONS, TRAINING
 
     _carry_out(
         partial(learn, films=Films.read(films)) if films else learn,
         chosen(recipe, TRAINING),
-        {"steps": steps, "batch": batch, "accumulate": accumulate},
+        {
+            "steps": steps,
+            "batch": batch,
+            "accumulate": accumulate,
+            "learning_rate": learning_rate,
+            "precision": chosen(precision, PRECISIONS) if precision else None,
+        },
         folder=folder / f"{recipe}-seed{seed}",
         seed=seed,
         minutes=minutes,
@@ -415,7 +430,7 @@ def find_variant(name: str | None, *, small: bool) -> "Variant | None":
 def _carry_out(
     learn: Any,
     recipe: Callable[[], Any],
-    changes: dict[str, int | None],
+    changes: dict[str, Any],
     *,
     device: str,
     **how: Any,

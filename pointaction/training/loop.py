@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, Dataset
 
 from pointaction.errors import InputError
@@ -97,7 +98,8 @@ def optimise(
         )
         done = load_checkpoint(run.checkpoint, model, optimiser, run.identity())
         if recipe.compile:
-            model.get_submodule("encoder").compile()
+            encoder: Any = model.get_submodule("encoder")
+            encoder.read = torch.compile(encoder.read)
         ask = here.synchronised(Question(model, objective))
         todo = range(done, recipe.steps)
         numbers = [step * recipe.accumulate + part for step in todo for part in mine]
@@ -131,6 +133,23 @@ def optimise(
                 if over:
                     break
     return done
+
+
+@contextmanager
+def in_halves(device: torch.device) -> Iterator[None]:
+    """Matrix products in bfloat16, those of attention too.
+
+    On a CPU these are written out: the gradient of the fused kernel alone takes longer there than
+    everything else together (docs/decisions/0055-halves-on-a-cpu.md).
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.autocast(device.type, torch.bfloat16))
+        if device.type == "cpu":
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+            stack.callback(torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp, before)
+            torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # on any device
+        yield
 
 
 def awaited(supply: Iterable[Fed], waited: Waited) -> Iterator[Fed]:
@@ -171,7 +190,7 @@ def accumulate(
     for turn, (number, batch) in enumerate(supply, 1):
         torch.manual_seed(run.seed * 1_000_003 + number)  # dropout is the batch's, not the hour's
         with here.apart(ask) if turn < parts else nullcontext():
-            with torch.autocast(here.device.type, torch.bfloat16, enabled=half):
+            with in_halves(here.device) if half else nullcontext():
                 measures = ask(batch.to(here.device), number)
             (measures["loss"] / parts).backward()
         measured.append(torch.stack([value.detach().float() for value in measures.values()]))

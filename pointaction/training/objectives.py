@@ -25,17 +25,17 @@ def recognise(model: TrAction, *, label_smoothing: float, contrast: float) -> Ob
     """
 
     def objective(batch: Batch, number: int) -> dict[str, Tensor]:
-        encoded = model.encoder(batch.geometry, batch.visible, batch.present)
+        cls = model.encoder.read(batch.geometry, batch.visible, batch.present).cls
         measures = {}
-        loss = encoded.cls.new_zeros(())
+        loss = cls.new_zeros(())
         named = batch.label >= 0
         if named.any():
-            logits = model.head(encoded.cls[named])
+            logits = model.head(cls[named])
             truth = batch.label[named]
             loss = loss + cross_entropy(logits, truth, label_smoothing=label_smoothing)
             measures["right"] = (logits.argmax(-1) == truth).float().mean()
         if batch.group is not None and contrast > 0:
-            apart, found = supervised_contrast(encoded.cls, batch.group)
+            apart, found = supervised_contrast(cls, batch.group)
             loss = loss + contrast * apart
             measures |= {"apart": apart, "found": found}
         return {"loss": loss} | measures

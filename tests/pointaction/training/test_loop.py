@@ -2,8 +2,11 @@ import csv
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from torch import Tensor
 
 from pointaction.errors import InputError
 from pointaction.training.batch import Batch
-from pointaction.training.loop import Report, Run, optimise
+from pointaction.training.loop import Report, Run, in_halves, optimise
 from pointaction.training.objectives import recognise
 from tests.pointaction.training.worlds import LeftOrRight, small_run, tiny
 
@@ -66,6 +69,45 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert losses(parts) == losses(whole)
     assert losses(whole).startswith("step,loss,right\n1,")
     assert_equal(resumed, weights)
+
+
+def test_halves_point_the_same_way_on_a_cpu() -> None:
+    """And whoever comes after finds torch as it was."""
+    model = tiny(dropout=0)
+    objective = recognise(model, label_smoothing=0, contrast=0)
+    batch = LeftOrRight()[0]
+
+    def gradient() -> Tensor:
+        model.zero_grad()
+        with in_halves(torch.device("cpu")) if half else nullcontext():
+            loss = objective(batch, 0)["loss"]
+        loss.backward()
+        return torch.cat(
+            [each.grad.flatten() for each in model.parameters() if each.grad is not None]
+        )
+
+    before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
+    half = False
+    exact = gradient()
+    half = True
+    assert torch.cosine_similarity(gradient(), exact, dim=0) > 0.999
+    assert torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed() == before
+
+
+def test_a_recipe_may_ask_for_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(*given: Any) -> Any:
+            asked.append(given)
+            return function(*given)
+
+        return ask
+
+    monkeypatch.setattr(torch, "compile", counted)
+    run = small_run(tmp_path, 2)
+    learn(replace(run, recipe=replace(run.recipe, compile=True)))
+    assert len(asked) == 2
 
 
 def test_rows_after_the_checkpoint_are_written_once(tmp_path: Path) -> None:
