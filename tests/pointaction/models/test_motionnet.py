@@ -56,6 +56,7 @@ def sliding(
     return torch.stack([torch.stack(clip, 1) for clip in shown])
 
 
+@pytest.mark.timeout(400)  # a minute of a core that has nothing else to do
 def test_it_learns_translations_without_being_told() -> None:
     """All at once, on textures that it has not seen, to less than half a pixel."""
     network, generator, steps = made(), torch.Generator().manual_seed(0), 120
