@@ -43,7 +43,7 @@ from pointaction.tracking.points import DEFAULT_POINTS
 from pointaction.tracking.trackers import DEFAULT_TRACKER
 from pointaction.trackstore.commands import trackstore
 from pointaction.training.appearance_commands import train_appearance
-from pointaction.training.commands import film, finetune, grow, pretrain, train
+from pointaction.training.commands import average, film, finetune, grow, pretrain, train
 from pointaction.training.episode_commands import train_episodes
 from pointaction.training.video_commands import reels, train_video
 from pointaction.video.container import SUFFIXES
@@ -144,6 +144,7 @@ app.command()(train)
 app.command()(pretrain)
 app.command()(film)
 app.command()(grow)
+app.command()(average)
 app.command()(finetune)
 app.command()(train_episodes)
 app.command()(train_appearance)

@@ -1,11 +1,12 @@
 """Save and resume a run; export its weights to the model store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pointaction.errors import InputError
@@ -83,8 +84,12 @@ def load_head(head: nn.Linear, path: Path) -> None:
 
 def export_weights(model: nn.Module, path: Path) -> str:
     """Write the weights in half precision as safetensors; returns the file's SHA-256."""
+    return write_weights(model.state_dict(), path)
+
+
+def write_weights(state: Mapping[str, Tensor], path: Path) -> str:
+    """As `export_weights`, of what a model's state would be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(half, path)
+    save_file({name: tensor.half().contiguous() for name, tensor in state.items()}, path)
     path.chmod(0o644)  # safetensors makes it private; weights are to be shared
     return digest(path)

@@ -1,4 +1,4 @@
-"""`pointaction train`, `pretrain`, `grow`, `finetune`. Thin: the work is imported when asked for.
+"""`pointaction train`, `pretrain`, `grow`, `average`, `finetune`. Thin: work is imported late.
 
 On several GPUs: `python -m torch.distributed.run --nproc-per-node 4 -m pointaction train full`.
 """
@@ -209,6 +209,22 @@ def grow(
     large = chosen(builder, BUILDERS)(len(small.head.bias))
     lay(small, large)
     digest = export_weights(large, path)
+    out.print(f"weights: {path}\nsha256:  {digest}")
+
+
+def average(
+    before: Annotated[Path, typer.Argument(help="Weights that training began with.")],
+    after: Annotated[Path, typer.Argument(help="What came of it.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the way between them.")] = 0.5,
+    path: Annotated[Path, typer.Option("--out", "-o", help="Weights.")] = Path(
+        "average.safetensors"
+    ),
+) -> None:
+    """Weights between two: much of what was learnt, less of what was unlearnt meanwhile."""
+    from pointaction.training.average import average as between
+    from pointaction.training.checkpoints import write_weights
+
+    digest = write_weights(between(before, after, share=share), path)
     out.print(f"weights: {path}\nsha256:  {digest}")
 
 

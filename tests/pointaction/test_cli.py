@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from pointaction.cli import app
 from pointaction.errors import InputError
 from pointaction.models.calibration import Calibration
+from pointaction.models.catalog import DEFAULT_STORE, find
 from pointaction.tracks import Tracks
 from pointaction.video.decode import decode
 from service.demo import BUNDLED
@@ -200,6 +201,12 @@ def test_a_grown_model_is_what_a_training_of_the_papers_size_can_start_with(tmp_
         "--from", start,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
+
+
+def test_the_mean_of_weights_and_themselves_are_these_weights(tmp_path: Path) -> None:
+    weights = DEFAULT_STORE / "traction-tiny" / "weights.safetensors"
+    done = call("average", weights, weights, "-o", tmp_path / "mean.safetensors")
+    assert find(DEFAULT_STORE, "traction-tiny").sha256 in done.stdout
 
 
 def test_the_installed_command_offers_the_services_commands_and_plain_errors() -> None:
