@@ -65,7 +65,7 @@ def test_a_sample_is_named_and_can_be_looked_at_again_by_its_address(
     again.goto(page.url)
     expect(again.get_by_role("heading", level=1)).to_have_text("doing jumping jacks")
     expect(again.locator(".stage canvas")).to_be_visible()
-    again.wait_for_function("() => document.querySelector('.stage video').videoWidth > 0")
+    again.wait_for_function("() => document.querySelector('.stage video')?.videoWidth > 0")
     assert again.locator(".stage-note").is_hidden()
 
 
@@ -158,7 +158,7 @@ def test_the_camera_records_a_clip_that_is_classified(open_page: OpenPage) -> No
     expect(page.locator(".count")).to_have_text("3")
     page.get_by_role("button", name="Use this clip").click()
     expect(page.locator(".bars").first.locator("li")).to_have_count(5)
-    page.wait_for_function("() => document.querySelector('.stage video').currentTime > 0.5")
+    page.wait_for_function("() => document.querySelector('.stage video')?.currentTime > 0.5")
 
 
 def test_who_refuses_the_camera_is_told_what_to_do(page: Page) -> None:

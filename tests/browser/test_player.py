@@ -133,7 +133,7 @@ def test_points_and_picture_are_of_the_same_moment_as_the_overlay(
 ) -> None:
     job = classified(client, "clip", BUNDLED.read_bytes())
     times = show(page, job, width=854, frames=48)
-    page.wait_for_function("() => document.querySelector('.stage video').readyState >= 2")
+    page.wait_for_function("() => document.querySelector('.stage video')?.readyState >= 2")
     frames = overlay(client, job)
     attention = client.get(f"/jobs/{job}/attention").json()
     with av.open(str(BUNDLED)) as file:
@@ -247,4 +247,4 @@ def test_what_the_browser_cannot_play_is_drawn_on_black(page: Page, make_video: 
     page.goto("/#/classify")
     page.set_input_files("input[type=file]", str(make_video("old.avi", codec="mpeg4", frames=12)))
     expect(page.locator(".stage-note")).to_contain_text("cannot play the file")
-    page.wait_for_function("() => Number(document.querySelector('.controls input').value) > 0.2")
+    page.wait_for_function("() => Number(document.querySelector('.controls input')?.value) > 0.2")

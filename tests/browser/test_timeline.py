@@ -94,7 +94,7 @@ def test_a_video_is_sent_and_its_lanes_are_shown(page: Page, film: Path) -> None
 
 
 def test_a_link_brings_lanes_and_video_and_a_press_moves_both(shown: Page) -> None:
-    shown.wait_for_function("() => document.querySelector('.theatre video').duration > 5")
+    shown.wait_for_function("() => document.querySelector('.theatre video')?.duration > 5")
     left, width, middle = box(place(shown))
     shown.mouse.click(left + width / 2, middle)
     halfway = """() => {
@@ -106,11 +106,11 @@ def test_a_link_brings_lanes_and_video_and_a_press_moves_both(shown: Page) -> No
 
 
 def test_keys_move_the_playhead(shown: Page) -> None:
-    shown.wait_for_function("() => document.querySelector('.theatre video').readyState > 0")
+    shown.wait_for_function("() => document.querySelector('.theatre video')?.readyState > 0")
     for key in ("End", "Home", "ArrowRight", "ArrowRight", "ArrowLeft"):
         place(shown).press(key)
     expect(place(shown)).to_have_attribute("aria-valuenow", "1.0")
-    shown.wait_for_function("() => document.querySelector('.theatre video').currentTime === 1")
+    shown.wait_for_function("() => document.querySelector('.theatre video')?.currentTime === 1")
 
 
 def test_a_bar_tells_itself_and_leads_to_its_beginning(shown: Page) -> None:
