@@ -10,8 +10,7 @@ which zstd packs.
     header   magic, version, flags, N, T, height, width, exponent of depth, lengths of the planes
     planes   in the order of `_PLANES`, a zstd frame each; of length 0: all zeros
 
-Everything in a plane goes frame by frame, so that a clip is put together again by one addition for
-each frame.
+Everything in a plane goes frame by frame. `restore` follows the tracks through them.
 
 Shapes:  N tracks   T frames   K frames of tracks that are written, N T at most
 """
@@ -30,6 +29,7 @@ from pointaction.trackstore.restore import (
     MIDDLE,
     STEPS,
     SURE,
+    Bytes,
     Confidence,
     Depth,
     Positions,
@@ -59,9 +59,8 @@ _HEADER = struct.Struct(f"<4sBBHHHHh{len(_PLANES)}I")
 # Flags. Held: nothing changes where a point is hidden. Between: tracks start between frames.
 _DEPTH, _HELD, _DEPTH_HELD, _CONFIDENCE_HELD, _BETWEEN = 1, 2, 4, 8, 16
 _LARGEST = 127  # exponent of a float32
+_SAFE = _LARGEST - 16  # of a depth: half precision ends below two to the 16th
 _LEVEL = 15  # of zstd; there is little left to find above
-
-Bytes = NDArray[np.uint8]
 
 
 def encode(tracks: Tracks) -> bytes:
@@ -183,7 +182,7 @@ def _restored(
         deep.depth.clip(-most, most, out=deep.depth)
     odd = planes.lengths["far"] or planes.lengths["off"] or flags & _BETWEEN
     return _checked(
-        bool(odd) or not numbers or exponent > _LARGEST - 16,
+        bool(odd) or not numbers or exponent > _SAFE,
         xy=xy,
         visible=_turned(visible).view(np.bool_),
         confidence=confidence.confidence,

@@ -10,14 +10,13 @@ from pointaction.errors import MissingExtra
 from pointaction.trackstore import restore as module
 from pointaction.trackstore.restore import (
     MIDDLE,
+    Bytes,
     Confidence,
     Depth,
     Positions,
     restore,
     stand,
 )
-
-Bytes = NDArray[np.uint8]
 
 
 def halves(numbers: Any, *, about: int = 0) -> Bytes:

@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,9 @@ def test_halves_point_the_same_way_on_a_cpu() -> None:
     objective = recognise(model, label_smoothing=0, contrast=0)
     batch = LeftOrRight()[0]
 
-    def gradient() -> Tensor:
+    def gradient(precision: AbstractContextManager[None]) -> Tensor:
         model.zero_grad()
-        with in_halves(torch.device("cpu")) if half else nullcontext():
+        with precision:
             loss = objective(batch, 0)["loss"]
         loss.backward()
         return torch.cat(
@@ -87,10 +87,8 @@ def test_halves_point_the_same_way_on_a_cpu() -> None:
         )
 
     before = torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed()
-    half = False
-    exact = gradient()
-    half = True
-    assert torch.cosine_similarity(gradient(), exact, dim=0) > 0.999
+    exact, halved = gradient(nullcontext()), gradient(in_halves(torch.device("cpu")))
+    assert torch.cosine_similarity(halved, exact, dim=0) > 0.999
     assert torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed() == before
 
 
